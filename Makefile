@@ -1,0 +1,51 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and no root: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo sabotage test check fix bench lock clean
+
+setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup ## the whole story: one capability moves to the new service and back, under load
+	$(BIN)/strangler demo
+
+sabotage: setup ## damage from outside: each run must end with 1 and name the transfer that is wrong
+	@for act in lose-a-change double-a-change flip-before-drain; do \
+	  echo "== $$act"; \
+	  $(BIN)/strangler demo --sabotage $$act --report /dev/null; \
+	  test $$? -eq 1 || { echo "the damage of $$act was not found"; exit 1; }; \
+	done
+
+test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
+	$(BIN)/python -m pytest
+
+check: setup ## reads only: formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/strangler check
+
+fix: setup ## writes: formatting and what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python docs/write_map.py
+
+bench: setup ## the benchmarks, beside the peers that are installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario plain
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario mirror
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
+
+lock: ## pin the dependencies anew (needs uv)
+	uv pip compile --quiet --python-version 3.11 --universal --extra dev --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --output-file requirements.lock pyproject.toml requirements.build
+
+clean:
+	rm -rf $(VENV) .strangler

@@ -1,0 +1,209 @@
+"""Parts into the target: COPY into staging, one statement per table and kind, the checkpoint in the same transaction.
+
+Deletes go children first, upserts parents first. A row that the target refuses is found by halving the part and then,
+alone and in its place, is the error that stops the stream: nothing is skipped. `strangler.stream` moves in the same
+transaction, so a kill between any two steps leaves either all of a batch or nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import monotonic
+
+import psycopg
+from psycopg import sql
+
+from cdc.batch import Ending, Part, Rekey, TableRows, Truncate, collapse, frame
+from cdc.copy_rows import Layout, Rows, frame_keys, frame_partial
+from cdc.mapping import Mapping
+from cdc.pgoutput import as_datetime
+from cdc.session import Session
+from cdc.state import checkpoint
+from cdc.statements import ROLES, Statements
+from cdc.stream_errors import RowRefused, ValueMissing, reason_of
+
+DURABLE_SECONDS = 1.0  # how often the target is asked to make durable what may then be confirmed
+REFUSALS = (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.RaiseException)
+_COPY_CHUNK_BYTES = 128 << 10
+
+
+class Applier:
+    """Applies the parts of one stream, one after the other. `mappings` are in the order parents before children."""
+
+    def __init__(self, session: Session, mappings: Sequence[Mapping], position: int) -> None:
+        self._session = session
+        self._conn = session.conn
+        self._statements = {one.source_table: Statements(one, place) for place, one in enumerate(mappings)}
+        self._is_open = False  # a target transaction has begun: the last part had no ending
+        self._has_staged = False  # staging tables have rows of an earlier part of the open transaction
+        self._rows = 0  # changes of the open transaction
+        self._committed = self._durable = position
+        self._asked_at = monotonic()
+        for statements in self._statements.values():
+            for statement in statements.create():
+                self._conn.execute(statement)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was applied is not known to be durable yet."""
+        return self._durable < self._committed
+
+    def apply(self, part: Part) -> None:
+        """Apply one part. Raises RowRefused, ValueMissing; with psycopg's errors the connection is to be given up."""
+        if not self._is_open:
+            self._conn.execute(self._session.begin())
+            self._is_open = True
+        if part.first is not None:
+            self._do_first(part.first)
+        if part.changes:
+            self._do_changes(part)
+            self._rows += len(part.changes)
+        if part.ending is not None:
+            self._commit(part.ending)
+
+    def durable(self, *, now: bool = False) -> int:
+        """The position that may be confirmed; asked of the target from time to time, or `now`."""
+        if self.is_behind and not self._is_open and (now or monotonic() - self._asked_at > DURABLE_SECONDS):
+            self._durable = self._session.durable(self._committed)
+            self._asked_at = monotonic()
+        return self._durable
+
+    def _commit(self, ending: Ending) -> None:
+        wait = sql.SQL("SET LOCAL synchronous_commit = on" if ending.marker else "SELECT")
+        self._conn.execute(
+            sql.SQL("; ").join(
+                [
+                    checkpoint(self._session.stream, ending, self._rows),
+                    self._session.place(ending.position, as_datetime(ending.commit_us)),
+                    wait,
+                    sql.SQL("COMMIT"),
+                ]
+            )
+        )
+        self._is_open = self._has_staged = False
+        self._committed, self._rows = ending.position, 0
+
+    def _do_first(self, first: Truncate | Rekey) -> None:
+        if isinstance(first, Truncate):
+            for layout in first.layouts:
+                self._conn.execute(self._of(layout).empty())
+            return
+        layout, of = first.layout, self._of(first.layout)
+        self._clear()
+        self._copy(of, "old", layout.keys, frame_keys(layout, [first.old]))
+        self._copy(of, "partial", layout.columns, frame_partial(layout, [first.new]))
+        self._conn.execute(of.rekey())
+        self._do_changes(Part([first.new], {layout.relation.id: layout}).prepare())
+
+    def _do_changes(self, part: Part) -> None:
+        """All changes at once; where the target refuses a row, in halves until it is found."""
+        self._conn.execute("SAVEPOINT strangler_part")
+        try:
+            self._run(part.tables, is_trusting=True)
+        except REFUSALS:
+            self._back("strangler_part")
+            self._do_carefully(part.changes, part)
+
+    def _do_carefully(self, changes: list[bytes], part: Part) -> None:
+        tables = frame(collapse(changes, part.layouts))
+        self._conn.execute("SAVEPOINT strangler_slice")
+        try:
+            self._run(tables, is_trusting=False)
+        except REFUSALS as error:
+            self._back("strangler_slice")
+            if len(changes) == 1:
+                raise self._refused(tables[0], error) from error
+        else:
+            self._conn.execute("RELEASE strangler_slice")
+            return
+        half = len(changes) // 2
+        self._do_carefully(changes[:half], part)
+        self._do_carefully(changes[half:], part)
+
+    def _back(self, savepoint: str) -> None:
+        self._conn.execute(f"ROLLBACK TO {savepoint}".encode())
+
+    def _run(self, tables: Sequence[TableRows], *, is_trusting: bool) -> None:
+        """Copy and apply. Trusting: what was inserted in the source is not in the target yet."""
+        self._clear()
+        order = list(self._statements)
+        tables = sorted(tables, key=lambda rows: order.index(rows.layout.mapping.source_table))
+        for rows in tables:
+            self._stage(rows)
+        statements = [*self._removals(reversed(tables)), *self._additions(tables, is_trusting=is_trusting)]
+        if not self._session.is_replica:
+            statements.append(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE").format())
+        if statements:
+            self._conn.execute(sql.SQL("; ").join(statements))
+        for rows in tables:
+            for missing, partial in rows.partial.items():
+                self._update_partial(rows.layout, missing, partial)
+
+    def _stage(self, rows: TableRows) -> None:
+        of, layout = self._of(rows.layout), rows.layout
+        self._copy(of, "changed", layout.columns, rows.changed)
+        self._copy(of, "inserted", layout.columns, rows.inserted)
+        self._copy(of, "deleted", layout.keys, rows.deleted)
+
+    def _removals(self, tables: Iterable[TableRows]) -> Iterable[sql.Composed]:
+        for rows in tables:
+            of = self._of(rows.layout)
+            if rows.deleted.count:
+                yield of.delete()
+            if rows.changed.count and (moved_out := of.moved_out("changed")) is not None:
+                yield moved_out
+
+    def _additions(self, tables: Iterable[TableRows], *, is_trusting: bool) -> Iterable[sql.Composed]:
+        for rows in tables:
+            of = self._of(rows.layout)
+            if rows.changed.count:
+                yield of.upsert("changed")
+            if rows.inserted.count:
+                yield of.insert() if is_trusting else of.upsert("inserted")
+
+    def _update_partial(self, layout: Layout, missing: tuple[str, ...], rows: Rows) -> None:
+        """Rows in which large values are missing; they must be in the target, because the values are nowhere else."""
+        of = self._of(layout)
+        self._clear()
+        self._copy(of, "partial", layout.columns, rows)
+        column = of.not_computable(missing)
+        absent = self._conn.execute(of.absent()).fetchone()
+        if column is None and absent is not None and absent[0]:
+            column = "a row that the target does not have,"
+        if column is not None:
+            raise ValueMissing(self._session.stream, layout.mapping.source_table, self._key(of, "partial"), column)
+        for statement in (of.moved_out("partial"), of.update_partial(missing)):
+            if statement is not None:
+                self._conn.execute(statement)
+
+    def _refused(self, rows: TableRows, error: psycopg.Error) -> RowRefused:
+        """The error of one row, by its key; the server's own words may quote values, so only its facts are used."""
+        of = self._of(rows.layout)
+        role = "deleted" if rows.deleted.count else "changed" if rows.changed.count else "inserted"
+        self._stage(rows)
+        mapping = of.mapping
+        return RowRefused(
+            self._session.stream, mapping.source_table, self._key(of, role), mapping.target_table, reason_of(error)
+        )
+
+    def _key(self, of: Statements, role: str) -> str:
+        row = self._conn.execute(of.shown_key(role)).fetchone()
+        return str(row[0]) if row else "(unknown)"
+
+    def _of(self, layout: Layout) -> Statements:
+        return self._statements[layout.mapping.source_table]
+
+    def _copy(self, of: Statements, role: str, columns: Sequence[str], rows: Rows) -> None:
+        if not rows.count:
+            return
+        self._has_staged = True
+        with self._conn.cursor().copy(of.copy(role, columns)) as copy:
+            for start in range(0, len(rows.data), _COPY_CHUNK_BYTES):
+                copy.write(rows.data[start : start + _COPY_CHUNK_BYTES])
+
+    def _clear(self) -> None:
+        """Empty the staging tables of the open transaction; a commit does it by itself."""
+        if self._has_staged:
+            names = [of.staging(role) for of in self._statements.values() for role in ROLES]
+            self._conn.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))
+            self._has_staged = False

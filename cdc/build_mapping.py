@@ -1,0 +1,239 @@
+"""One mapping file, resolved against both catalogues: every problem of it, or the Mapping with its way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import exp
+
+from cdc.catalogue import Catalogue, Column, Table
+from cdc.fit import fit
+from cdc.inverse import Lens, NoWay, all_of
+from cdc.mapping import Mapping, SourceColumn, TargetColumn
+from cdc.parse_mapping import ParsedMapping, parse_mapping
+from cdc.refusals import MappingRefused, NotInvertible, Refusal
+from cdc.refuse import line_of, refuse
+from cdc.sql_types import parse_type, quoted
+from cdc.terms import Scope, Term, nearest, nearest_name
+from cdc.translate import HANDLERS, condition, translate
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the target and the expression that fills it."""
+
+    column: Column
+    node: exp.Expression
+    term: Term
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A mapping whose every expression is translated, before its rules are checked."""
+
+    parsed: ParsedMapping
+    scope: Scope
+    target: Table
+    outputs: tuple[Output, ...]
+    where: Term | None
+
+    @property
+    def source(self) -> Table:
+        """The table that is read."""
+        return self.scope.table
+
+    def output(self, name: str) -> Output | None:
+        """The output of this name."""
+        return next((found for found in self.outputs if found.column.name == name), None)
+
+
+def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[MappingRefused]:
+    """Read, translate and check one file; its problems in the order of their lines."""
+    try:
+        parsed = parse_mapping(file, file.read_text(encoding="utf-8"))
+        problems = _forbidden(parsed, source)
+        scope = _scope(parsed, source)
+        into = _target(parsed, target)
+    except Refusal as refusal:
+        return [_refused(file, refusal)]
+    except UnicodeDecodeError:
+        return [MappingRefused(file, 0, "the file is not UTF-8 text", "Save it as UTF-8.")]
+    if problems:
+        return problems
+    outputs, problems = _outputs(parsed, scope, into)
+    where, more = _where(parsed, scope)
+    if problems + more:
+        return problems + more
+    draft = Draft(parsed, scope, into, tuple(outputs), where)
+    problems = [_refused(file, refusal) for refusal in _rules(draft)]
+    return problems or _mapping(draft)
+
+
+def _forbidden(parsed: ParsedMapping, source: Catalogue) -> list[MappingRefused]:
+    table = source.table(_table_name(parsed, source)) if isinstance(_from(parsed).this, exp.Identifier) else None
+    known = frozenset(column.name.lower() for column in table.columns) if table else frozenset()
+    found = [_refused(parsed.file, refusal) for refusal in refuse(parsed.select, parsed.dialect, known)]
+    return list({(problem.line, problem.problem): problem for problem in found}.values())
+
+
+def _from(parsed: ParsedMapping) -> exp.Expression:
+    return parsed.select.args["from_"].this  # type: ignore[no-any-return]  # sqlglot types args as Any
+
+
+def _table_name(parsed: ParsedMapping, source: Catalogue) -> str:
+    table = parsed.source
+    schema = table.db
+    name = f"{schema}.{table.name}" if schema and schema.lower() not in ("public", "dbo") else table.name
+    return name if source.table(name) else name.lower()
+
+
+def _scope(parsed: ParsedMapping, source: Catalogue) -> Scope:
+    name = _table_name(parsed, source)
+    table = source.table(name)
+    if table is None:
+        remedy = nearest_name(name, list(source.tables))
+        raise Refusal(f"there is no table {name} in the source database", remedy, line_of(parsed.source))
+    if not (table.identity_key if table.replica_identity == "index" else table.primary_key):
+        raise Refusal(
+            f"{name} has no primary key, so a change of a row could not be followed",
+            f"ALTER TABLE {quoted(name)} ADD PRIMARY KEY (...), or REPLICA IDENTITY USING INDEX of a unique index.",
+        )
+    return Scope(table, parsed.source.alias or "", parsed.dialect, HANDLERS)
+
+
+def _target(parsed: ParsedMapping, target: Catalogue) -> Table:
+    table = target.table(parsed.target)
+    if table is None:
+        remedy = nearest_name(parsed.target, list(target.tables))
+        raise Refusal(f"there is no table {parsed.target} in the target database", remedy, 1)
+    return table
+
+
+def _outputs(parsed: ParsedMapping, scope: Scope, into: Table) -> tuple[list[Output], list[MappingRefused]]:
+    outputs: list[Output] = []
+    problems: list[MappingRefused] = []
+    for node in parsed.select.expressions:
+        try:
+            outputs.append(_output(node, scope, into, outputs))
+        except Refusal as refusal:
+            problems.append(_refused(parsed.file, refusal, line_of(node), node.alias_or_name.lower()))
+    return outputs, problems
+
+
+def _output(node: exp.Expression, scope: Scope, into: Table, before: list[Output]) -> Output:
+    name = node.alias_or_name.lower()
+    column = into.column(name)
+    if column is None:
+        raise Refusal(f"there is no column {name or '(without a name)'} in {into.name}", nearest(into, name))
+    if column.is_generated:
+        raise Refusal("the column is generated", "Leave it out: the database computes it.")
+    if any(output.column.name == name for output in before):
+        raise Refusal("the column is given twice", "Remove one of them.")
+    return Output(column, node, fit(translate(node, scope), parse_type(column.type)))
+
+
+def _where(parsed: ParsedMapping, scope: Scope) -> tuple[Term | None, list[MappingRefused]]:
+    where = parsed.select.args.get("where")
+    if where is None:
+        return None, []
+    try:
+        return condition(where.this, scope), []
+    except Refusal as refusal:
+        return None, [_refused(parsed.file, refusal, line_of(where), "WHERE")]
+
+
+def _rules(draft: Draft) -> Iterator[Refusal]:
+    """What must hold of a mapping as a whole."""
+    into, key = draft.target, draft.parsed.key
+    given = {output.column.name for output in draft.outputs}
+    for column in into.columns:
+        if column.not_null and not column.has_default and not column.is_generated and column.name not in given:
+            yield Refusal(f"{into.name}.{column.name} is NOT NULL and gets no value", "Add it to the SELECT.")
+    for name in key:
+        if name not in given:
+            yield Refusal(f"the key column {name} is not in the SELECT", nearest_name(name, sorted(given)), 2)
+            return
+    if not any(set(unique) == set(key) for unique in (into.primary_key, *into.unique_keys)):
+        yield Refusal(
+            f"({', '.join(key)}) is not a primary key or unique key of {into.name}",
+            f"Its primary key is ({', '.join(into.primary_key)}).",
+            2,
+        )
+    yield from _key_rules(draft)
+
+
+def _key_rules(draft: Draft) -> Iterator[Refusal]:
+    """Two rows of the source must never become one row of the target, and a deleted row must be found by its key."""
+    source_key = source_key_of(draft.source)
+    covered: set[str] = set()
+    for name in draft.parsed.key:
+        output = draft.output(name)
+        if output is None:
+            continue
+        way = output.term.way
+        outside = [column for column in output.term.columns if column not in source_key]
+        if outside:
+            yield Refusal(
+                f"the key column {name} reads {', '.join(outside)}, which is not in the key of {draft.source.name}",
+                f"Compute it from ({', '.join(source_key)}) only: a deleted row says nothing else.",
+                line_of(output.node),
+            )
+        elif isinstance(way, Lens):
+            covered.add(way.column)
+        elif way.kind != "constant":
+            yield Refusal(
+                f"two rows could get the same {name}: {way.reason}",
+                "Compute a key column from one column by something that can be undone.",
+                line_of(output.node),
+            )
+    missing = [column for column in source_key if column not in covered]
+    if missing and covered:
+        yield Refusal(
+            f"two rows that differ in {', '.join(missing)} only would become one row",
+            f"Let the key of {draft.target.name} cover ({', '.join(source_key)}).",
+            2,
+        )
+
+
+def source_key_of(table: Table) -> tuple[str, ...]:
+    """The columns by which a change names its row: the replica identity's index, else the primary key."""
+    return table.identity_key if table.replica_identity == "index" else table.primary_key
+
+
+def _mapping(draft: Draft) -> Mapping:
+    from cdc.way_back import way_back
+
+    source_key = source_key_of(draft.source)
+    terms = [output.term for output in draft.outputs] + ([draft.where] if draft.where else [])
+    read = {name for term in terms for name in term.columns} | set(source_key)
+    back: Mapping | NotInvertible
+    try:
+        back = way_back(draft)
+    except Refusal as refusal:
+        back = NotInvertible(draft.parsed.file, refusal.remedy, refusal.problem)
+    return Mapping(
+        file=draft.parsed.file,
+        source_table=draft.source.name,
+        target_table=draft.target.name,
+        key=draft.parsed.key,
+        source_key=source_key,
+        reads=tuple(SourceColumn(c.name, c.type) for c in draft.source.columns if c.name in read),
+        columns=tuple(_column(output) for output in draft.outputs),
+        where=draft.where.sql if draft.where else None,
+        way_back=back,
+    )
+
+
+def _column(output: Output) -> TargetColumn:
+    term, column = output.term, output.column
+    way = term.way
+    if isinstance(way, NoWay):
+        return TargetColumn(column.name, column.type, way.kind, term.columns, None, None, term.sql, way.reason)
+    inverse = way.undo(quoted(column.name))
+    return TargetColumn(column.name, column.type, way.kind, term.columns, inverse, all_of(way.guards), term.sql)
+
+
+def _refused(file: Path, refusal: Refusal, line: int = 0, column: str = "") -> MappingRefused:
+    return MappingRefused(file, refusal.line or line, refusal.problem, refusal.remedy, column)

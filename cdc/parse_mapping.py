@@ -1,0 +1,88 @@
+"""One mapping file as text becomes a header and one SELECT over one table, in its author's dialect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlglot import ErrorLevel, exp, parse
+from sqlglot.errors import SqlglotError
+
+from cdc.refusals import Refusal
+
+DIALECTS = ("oracle", "tsql", "mysql", "postgres")
+HEADER = ("target", "key", "dialect")
+_LINE = re.compile(r"^\s*--\s*(\w+)\s*:\s*(.*?)\s*$")
+_BYTES_MAX = 256 * 1024
+
+
+@dataclass(frozen=True)
+class ParsedMapping:
+    """What a file says, before either database was asked."""
+
+    file: Path
+    target: str
+    key: tuple[str, ...]
+    dialect: str
+    select: exp.Select
+
+    @property
+    def source(self) -> exp.Table:
+        """The one table it reads."""
+        table = self.select.args["from_"].this
+        if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+            raise Refusal("FROM does not name a table", "Name one table of the source database.")
+        return table
+
+
+def parse_mapping(file: Path, text: str) -> ParsedMapping:
+    """Read header and statement. Raises Refusal."""
+    header = _header(text)
+    dialect = header["dialect"]
+    if dialect not in DIALECTS:
+        raise Refusal(f"the dialect {dialect!r} is not known", f"Known: {', '.join(DIALECTS)}.")
+    key = tuple(name.strip().lower() for name in header["key"].split(",") if name.strip())
+    if not key:
+        raise Refusal("the line '-- key:' names no column", "For example: -- key: account_id")
+    select = _statement(text, dialect)
+    return ParsedMapping(file, header["target"].lower(), key, dialect, select)
+
+
+def _header(text: str) -> dict[str, str]:
+    header: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _LINE.match(line)
+        if match and match[1].lower() in HEADER:
+            name = match[1].lower()
+            if name in header:
+                raise Refusal(f"the line '-- {name}:' stands twice", "Keep one of them.", number)
+            header[name] = match[2] if name != "dialect" else match[2].lower()
+        elif line.strip() and not line.lstrip().startswith("--"):
+            break
+    for name in HEADER:
+        if not header.get(name):
+            raise Refusal(f"there is no line '-- {name}: ...' above the SELECT", f"Add it: -- {name}: ...")
+    return header
+
+
+def _statement(text: str, dialect: str) -> exp.Select:
+    if len(text) > _BYTES_MAX:
+        raise Refusal("the file is larger than 256 KiB", "A mapping is one SELECT.")
+    try:
+        statements = [found for found in parse(text, dialect=dialect, error_level=ErrorLevel.RAISE) if found]
+    except (SqlglotError, RecursionError) as error:
+        line = next((int(found.get("line") or 0) for found in getattr(error, "errors", [])), 0)
+        what = next((str(found.get("description")) for found in getattr(error, "errors", [])), "it nests too deeply")
+        raise Refusal(f"this is not {dialect} SQL that can be read: {what}", "Correct it.", line) from error
+    if len(statements) != 1:
+        raise Refusal(f"the file has {len(statements)} statements", "A mapping is one SELECT.")
+    statement = statements[0]
+    if not isinstance(statement, exp.Select):
+        kind = "UNION" if isinstance(statement, exp.SetOperation) else statement.key.upper()
+        raise Refusal(f"the statement is not one SELECT but {kind}", "A mapping is one SELECT over one table.")
+    if any(isinstance(node, exp.Command) for node in statement.walk()):
+        raise Refusal("a part of the statement is not understood", "A mapping is one SELECT over one table.")
+    if statement.args.get("from_") is None:
+        raise Refusal("the SELECT has no FROM", "Name one table of the source database.")
+    return statement

@@ -1,0 +1,126 @@
+"""Runs the two streams of a capability as one: made ready, kept alive by heartbeats, ended together."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+import structlog
+
+from cdc import pipeline
+from cdc.backfill import Progress, Stopped
+from cdc.pgoutput import parse_lsn
+from cdc.plan import StreamPlan
+from cdc.setup import Streams, connected, set_up, streams_of, sync_of
+from cdc.state import Lag, read_state
+from cdc.state import lag as measure_lag
+from config.model import Routes
+
+HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_PAUSE_SECONDS_MAX = 10.0
+
+_log = structlog.get_logger()
+
+
+def run(
+    routes: Routes,
+    capability: str,
+    *,
+    once: bool,
+    stop: threading.Event,
+    progress: Progress = lambda _table, _bytes: None,
+) -> None:
+    """Stream until `stop` is set; with `once` only forward, until all is applied that was flushed at the start.
+
+    Raises StranglerError subclasses. Everything is made ready first; what is ready is left as it is.
+    """
+    streams = streams_of(routes, capability)
+    try:
+        if not (once and _is_set_up(streams.forward)):
+            set_up(streams, stop, progress)
+    except Stopped:
+        return
+    if once:
+        with connected(streams.forward.source_url, "source") as source:
+            row = source.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
+        pipeline.run(streams.forward, stop, until=parse_lsn(row[0]) if row else 0)
+    else:
+        _run_both(streams, stop)
+
+
+def lag(routes: Routes, capability: str) -> Lag | None:
+    """How far the forward stream is behind; None where it has never run. Raises DatabaseDown."""
+    sync = sync_of(routes, capability)
+    with (
+        connected(routes.databases[sync.source].url, sync.source) as source,
+        connected(routes.databases[sync.target].url, sync.target) as target,
+    ):
+        return measure_lag(source, target, f"{capability}:forward")
+
+
+def _is_set_up(forward: StreamPlan) -> bool:
+    with connected(forward.target_url, "target") as target:
+        state = read_state(target, forward.name)
+    return state is not None and state.state != "backfill"
+
+
+def _run_both(streams: Streams, stop: threading.Event) -> None:
+    """Threads that end together: the first error ends the others and is raised here."""
+    ending = threading.Event()
+    errors: list[BaseException] = []
+    plans = [plan for plan in (streams.forward, streams.reverse) if plan is not None]
+    threads = [_thread(plan.name, _streaming(plan, ending), ending, errors) for plan in plans]
+    threads += [_thread(f"heartbeat {plan.name}", _beating(plan, ending), ending, errors) for plan in plans]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(_LOOK_SECONDS) and not ending.is_set():
+        pass
+    ending.set()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+_LOOK_SECONDS = 0.1
+
+
+def _thread(
+    name: str, work: Callable[[], None], ending: threading.Event, errors: list[BaseException]
+) -> threading.Thread:
+    def supervised() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by the thread that waits for all
+            errors.append(error)
+        finally:
+            ending.set()
+
+    return threading.Thread(target=supervised, name=name, daemon=True)
+
+
+def _streaming(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:
+    return lambda: pipeline.run(plan, ending)
+
+
+def _beating(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:
+    return lambda: beat(plan.source_url, ending)
+
+
+def beat(url: str, ending: threading.Event) -> None:
+    """Put a small transaction into a source's log every second, so that positions move on where nobody writes."""
+    pause = HEARTBEAT_SECONDS
+    while not ending.is_set():
+        try:
+            with psycopg.connect(url, autocommit=True, application_name="strangler-sync", connect_timeout=5) as conn:
+                while not ending.wait(HEARTBEAT_SECONDS):
+                    content = json.dumps({"heartbeat": datetime.now(UTC).isoformat()})
+                    conn.execute("SELECT pg_logical_emit_message(true, 'strangler.heartbeat', %s)", (content,))
+                    pause = HEARTBEAT_SECONDS
+        except psycopg.OperationalError as error:
+            _log.warning("heartbeat.interrupted", reason=type(error).__name__, again_in=pause)
+            ending.wait(pause)
+            pause = min(2 * pause, HEARTBEAT_PAUSE_SECONDS_MAX)

@@ -1,0 +1,316 @@
+"""From the messages of the stream to parts: which transactions are skipped, what is counted, where the mode changes.
+
+Pure: messages in, parts out. The reader appends ordinary changes of rows to `changes` by itself while `is_carrying`; it
+gives everything else to `feed`. A transaction is left out when it lies before the checkpoint or when one of our own
+streams of the same capability wrote it; in mode skip the changes of the others are counted as alarms and not applied,
+except new sentinel rows. A key that changes, a TRUNCATE and a changed relation end the part, so that within a part the
+last state of a row is all that matters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping as ReadOnly
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from cdc import pgoutput
+from cdc.batch import Ending, Part, Rekey, Truncate
+from cdc.copy_rows import Layout
+from cdc.mapping import Mapping
+from cdc.pgoutput import (
+    BEGIN,
+    COMMIT,
+    DELETE,
+    INSERT,
+    KIND,
+    MESSAGE,
+    NEW,
+    OLD_ROW,
+    ORIGIN,
+    RELATION,
+    RELATION_ID,
+    TRUNCATE,
+    TUPLE,
+    TUPLE_KIND,
+    UPDATE,
+    Relation,
+    Unchanged,
+    Value,
+)
+from cdc.stream_errors import RelationChanged
+
+MARKER_PREFIX, HEARTBEAT_PREFIX, ORIGIN_PREFIX = "strangler", "strangler.heartbeat", "strangler.origin"
+_ROWS = (INSERT, UPDATE, DELETE)
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the streams know before the first message: where they are, and the tables as the mappings expect them.
+
+    `types` gives, per source table and column, the type's oid and modifier in the source's catalogue.
+    """
+
+    stream: str
+    checkpoint: int
+    mode: str
+    mappings: ReadOnly[str, Mapping]
+    types: ReadOnly[str, ReadOnly[str, tuple[int, int]]]
+    sentinel: str
+
+    @property
+    def capability(self) -> str:
+        """The stream's name without its direction."""
+        return self.stream.rpartition(":")[0]
+
+
+@dataclass
+class _Tally:
+    """What has come since the last ending."""
+
+    transactions: int = 0
+    skipped: int = 0
+    alarms: int = 0
+    last_alarm: str | None = None
+    marker: str | None = None
+    marker_position: int | None = None
+    mode: str | None = None
+    heartbeat: str | None = None
+
+    def ending(self, position: int, commit_us: int) -> Ending:
+        return Ending(position, commit_us, **vars(self))
+
+
+class Transactions:
+    """What is open: the part that is being filled, and the transaction in which the stream is."""
+
+    def __init__(self, expected: Expected) -> None:
+        self.changes: list[bytes] = []
+        self.is_carrying = False  # whether the reader may append plain changes by itself
+        self.is_between = True  # no transaction is open
+        self.ready: list[Part] = []  # parts that had to end inside a transaction
+        self._expected = expected
+        self._mode = expected.mode
+        self._layouts: dict[bytes, Layout] = {}
+        self._first: Truncate | Rekey | None = None
+        self._tally = _Tally()
+        self.position = expected.checkpoint  # the end of the last transaction that was read whole
+        self._is_applied = self._is_ours = False
+        self.commit_us = 0  # when the transaction that is being read, or was read last, was committed
+        self._foreign_origins: set[str] = set()
+        self._do = {
+            BEGIN: self._begin,
+            COMMIT: self._commit,
+            ORIGIN: self._origin,
+            RELATION: self._relation,
+            MESSAGE: self._message,
+            TRUNCATE: self._truncate,
+            INSERT: self._row,
+            UPDATE: self._row,
+            DELETE: self._row,
+        }
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything to record: at least the end of a transaction."""
+        return self._tally.transactions > 0 or self._tally.skipped > 0
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for it: rows, a marker, a heartbeat or an alarm, not only skipped transactions."""
+        return self._tally.transactions > 0
+
+    @property
+    def has_marker(self) -> bool:
+        """Whether a marker came, behind which the part ends, so that no marker hides another one."""
+        return self._tally.marker is not None
+
+    def feed(self, data: bytes) -> None:
+        """Take one message; other kinds (types) say nothing that is needed."""
+        action = self._do.get(data[KIND])
+        if action is not None:
+            action(data)
+
+    def seal(self) -> Part:
+        """End the part here: with an ending between transactions, without one inside."""
+        ending = None
+        if self.is_between:
+            tally, self._tally = self._tally, _Tally()
+            ending = tally.ending(self.position, self.commit_us)
+        part = Part(self.changes, self._layouts, self._first, ending)
+        self.changes, self._first = [], None
+        return part
+
+    def _begin(self, data: bytes) -> None:
+        final_lsn, self.commit_us, _ = pgoutput.BEGIN_FIELDS(data, KIND + 1)
+        self.is_between = False
+        self._is_applied = final_lsn < self._expected.checkpoint
+        self._is_ours = False
+        self.is_carrying = not self._is_applied and self._mode == "apply"
+
+    def _commit(self, data: bytes) -> None:
+        self.is_between, self.is_carrying = True, False
+        if self._is_applied:
+            return
+        self.position = pgoutput.commit(data).end_lsn
+        tally = self._tally
+        if self._is_ours:
+            tally.skipped += 1
+        else:
+            tally.transactions += 1
+        if tally.marker is not None and tally.marker_position is None:
+            tally.marker_position = self.position
+
+    def _origin(self, data: bytes) -> None:
+        name = pgoutput.origin(data)
+        if name.startswith(f"strangler:{self._expected.capability}:"):
+            self._is_ours = True
+            self._set_carrying()
+        elif name not in self._foreign_origins:
+            self._foreign_origins.add(name)
+            _log.info("stream.other_origin", stream=self._expected.stream, origin=name)
+
+    def _set_carrying(self) -> None:
+        self.is_carrying = not self._is_applied and not self._is_ours and self._mode == "apply"
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether the changes that are not carried matter: in mode skip somebody else's."""
+        return not self._is_applied and not self._is_ours
+
+    def _relation(self, data: bytes) -> None:
+        relation = pgoutput.relation(data)
+        mapping = self._expected.mappings.get(relation.table)
+        known = self._layouts.get(relation.id)
+        if mapping is None or (known is not None and known.relation == relation):
+            return
+        self._check(relation, mapping)
+        self._end_part()
+        self._layouts = {**self._layouts, relation.id: Layout(mapping, relation)}
+
+    def _check(self, relation: Relation, mapping: Mapping) -> None:
+        """Refuse a relation that the mapping was not compiled for. Columns that no mapping reads may come and go."""
+        found = {column.name: column for column in relation.columns}
+        types = self._expected.types.get(relation.table, {})
+        for column in mapping.reads:
+            here = found.get(column.name)
+            if here is None:
+                raise self._changed(relation, f"has no column {column.name} any more")
+            if (here.type_oid, here.modifier) != types.get(column.name):
+                raise self._changed(relation, f"has another type of column {column.name} at this place of the log")
+        if relation.identity == "n" or any(not found[name].is_key for name in mapping.source_key):
+            raise self._changed(relation, "has a replica identity that does not cover the mapping's key")
+
+    def _changed(self, relation: Relation, problem: str) -> RelationChanged:
+        return RelationChanged(self._expected.stream, relation.table, problem)
+
+    def _end_part(self) -> None:
+        if self.changes or self._first is not None:
+            was_between, self.is_between = self.is_between, False
+            self.ready.append(self.seal())
+            self.is_between = was_between
+
+    def _message(self, data: bytes) -> None:
+        message = pgoutput.message(data)
+        if not message.is_transactional or self._is_applied:
+            return
+        if message.prefix == ORIGIN_PREFIX:
+            if message.content.decode(errors="replace").startswith(f"{self._expected.capability}:"):
+                self._is_ours = True
+                self._set_carrying()
+        elif message.prefix == MARKER_PREFIX:
+            self._marker(_facts(message.content))
+        elif message.prefix == HEARTBEAT_PREFIX:
+            heartbeat = _facts(message.content).get("heartbeat")
+            if _is_time(heartbeat):
+                self._tally.heartbeat = heartbeat
+
+    def _marker(self, facts: ReadOnly[str, str | None]) -> None:
+        if facts.get("stream") != self._expected.stream or not facts.get("marker"):
+            return
+        self._tally.marker, self._tally.marker_position = facts["marker"], None
+        if facts.get("mode") in ("apply", "skip"):
+            self._mode = str(facts["mode"])
+            self._tally.mode = self._mode
+            self._set_carrying()
+
+    def _truncate(self, data: bytes) -> None:
+        if not self._is_watched:
+            return
+        layouts = tuple(self._layouts[one] for one in pgoutput.truncate(data) if one in self._layouts)
+        if not layouts:
+            return
+        if self._mode == "skip":
+            self._alarm(layouts[0])
+            return
+        self._end_part()
+        self._first = Truncate(layouts)
+
+    def _row(self, data: bytes) -> None:
+        """A change that the reader does not append by itself."""
+        layout = self._layouts.get(data[RELATION_ID])
+        if layout is None or not self._is_watched:
+            return
+        if self._mode == "skip":
+            if layout.mapping.source_table != self._expected.sentinel:
+                self._alarm(layout)
+                return
+            if data[KIND] != INSERT:
+                return
+        if data[KIND] == UPDATE and data[TUPLE_KIND] != NEW:
+            self._update_with_old(layout, data)
+        else:
+            self.changes.append(data)
+
+    def _alarm(self, layout: Layout) -> None:
+        self._tally.alarms += 1
+        self._tally.last_alarm = layout.mapping.source_table
+
+    def _update_with_old(self, layout: Layout, data: bytes) -> None:
+        """An update that also has the old key, because it changed, or the old row, because the identity is full."""
+        old, at = pgoutput.read_tuple(data, TUPLE)
+        new, _ = pgoutput.read_tuple(data, at + 1)
+        if data[TUPLE_KIND] == OLD_ROW:
+            new = [before if isinstance(after, Unchanged) else after for before, after in zip(old, new, strict=True)]
+        update = _change(data, UPDATE, new)
+        removal = _change(data, DELETE, old)
+        if layout.key_of(removal) == layout.key_of(update):
+            self.changes.append(update)
+        elif any(isinstance(value, Unchanged) for value in new):
+            self._end_part()
+            self._first = Rekey(layout, removal, update)
+            self._end_part()
+        else:
+            self.changes += [removal, _change(data, UPDATE, new)]
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether a change of a row needs nothing but to be appended: it has one tuple."""
+    return data[KIND] != UPDATE or data[TUPLE_KIND] == NEW
+
+
+def _change(data: bytes, kind: int, values: list[Value]) -> bytes:
+    head = data[:KIND] + bytes((kind,)) + data[RELATION_ID] + (b"N" if kind == UPDATE else b"K")
+    return head + pgoutput.write_tuple(values)
+
+
+def _facts(content: bytes) -> dict[str, str | None]:
+    """The facts in one of our messages; nothing where somebody else uses our prefix."""
+    try:
+        facts = json.loads(content)
+    except ValueError:
+        return {}
+    if not isinstance(facts, dict):
+        return {}
+    return {str(name): None if value is None else str(value) for name, value in facts.items()}
+
+
+def _is_time(text: str | None) -> bool:
+    try:
+        return text is not None and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -1,0 +1,166 @@
+"""SQL of a verification: both sides of one mapping as rows of (key, hash), aggregated by range, by bucket, or listed.
+
+The hash is hash_record_extended of the target's columns: it is computed in the databases, and equal for values that are
+equal though written differently (1.50 and 1.5, char(n) with and without its blanks). Types without a hash are compared
+by their text.
+"""
+
+# ruff: noqa: S608 - statements are made of quoted names of both catalogues; every value is a parameter
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cdc.mapping import Mapping, TargetColumn
+from cdc.sql_types import parse_type, quoted, quoted_table
+
+Statement = tuple[str, dict[str, object]]
+Side = Literal["legacy", "modern"]
+Key = tuple[object, ...]
+BUCKETS = 1024
+_NO_HASH = ("json", "xml", "point", "box", "path", "polygon", "circle", "line", "lseg", "money", "bit", "bit varying")
+_CURRENCY = ("currency", "ccy", "currency_code")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A half-open range of the key's first column; None is no bound."""
+
+    low: object = None
+    high: object = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The statements of one mapping; every one gives the same columns on both sides."""
+
+    mapping: Mapping
+
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """The types of the key's columns."""
+        types = {column.name: column.type for column in self.mapping.columns}
+        return tuple(types[name] for name in self.mapping.key)
+
+    @property
+    def can_be_ranged(self) -> bool:
+        """Whether both sides can find a range of the key by their index: its first column is the source's own."""
+        first = self._column(self.mapping.key[0])
+        return first.sources[:1] == self.mapping.source_key[:1] and first.expression == quoted(first.sources[0])
+
+    def bound(self) -> str:
+        """The first key that many rows after another one, on the modern side: parameters low, offset."""
+        name, low = quoted(self.mapping.key[0]), f"{_parameter('low')}::{self.key_types[0]}"
+        return _finished(
+            f"SELECT {name} FROM {quoted_table(self.mapping.target_table)} WHERE {low} IS NULL OR {name} >= {low} "
+            f"ORDER BY {name} OFFSET {_parameter('rows')} LIMIT 1"
+        )
+
+    def sums(self, side: Side, part: Range) -> Statement:
+        """count(*) and the sum of the hashes of a range."""
+        rows, parameters = self._rows(side, part)
+        return _finished(f"SELECT count(*), coalesce(sum({self._hash}), 0) FROM ({rows}) AS m"), parameters
+
+    def buckets(self, side: Side, part: Range) -> Statement:
+        """The same by bucket, a small number made of the key."""
+        rows, parameters = self._rows(side, part)
+        text = f"SELECT {self._bucket}, count(*), sum({self._hash}) FROM ({rows}) AS m GROUP BY 1"
+        return _finished(text), parameters
+
+    def keys(self, side: Side, part: Range, buckets: Sequence[int]) -> Statement:
+        """Every key and hash of some buckets of a range."""
+        rows, parameters = self._rows(side, part)
+        text = (
+            f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m WHERE {self._bucket} = ANY({_parameter('buckets')})"
+        )
+        return _finished(text), parameters | {"buckets": list(buckets)}
+
+    def again(self, side: Side, keys: Sequence[Key]) -> Statement:
+        """Keys and hashes of some keys, found by the primary key's index on both sides."""
+        named = [f"{_parameter(f'k{n}')}::{kind}[]" for n, kind in enumerate(self.key_types)]
+        wanted = f"unnest({', '.join(named)}) AS k({', '.join(map(quoted, self.mapping.key))})"
+        if side == "modern":
+            within = f"({self._key}) IN (SELECT {self._key} FROM {wanted})"
+            rows = f"SELECT {self._names} FROM {quoted_table(self.mapping.target_table)} WHERE {within}"
+        else:
+            own = ", ".join(map(quoted, self.mapping.source_key))
+            table = quoted_table(self.mapping.source_table)
+            inner = f"SELECT * FROM {table} WHERE ({own}) IN (SELECT {self._back} FROM {wanted})"
+            rows = self.mapping.select(f"({inner}) AS s")
+        parameters: dict[str, object] = {f"k{n}": [key[n] for key in keys] for n in range(len(self.mapping.key))}
+        return _finished(f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m"), parameters
+
+    def totals(self, side: Side) -> tuple[tuple[str, ...], str | None]:
+        """The columns of money and the sums of them by currency; no statement where there are none."""
+        kinds = {column.name: parse_type(column.type) for column in self.mapping.columns}
+        money = tuple(name for name, kind in kinds.items() if kind.base == "numeric" and name not in self.mapping.key)
+        if not money:
+            return (), None
+        currency = next((name for name in _CURRENCY if name in kinds), None)
+        rows, _ = self._rows(side, Range())
+        group = quoted(currency) + "::text" if currency else "NULL::text"
+        sums = ", ".join(f"coalesce(sum({quoted(name)}), 0)" for name in money)
+        return money, _finished(f"SELECT {group}, {sums} FROM ({rows}) AS m GROUP BY 1 ORDER BY 1")
+
+    def _rows(self, side: Side, part: Range) -> Statement:
+        first = self._column(self.mapping.key[0])
+        table = self.mapping.target_table if side == "modern" else self.mapping.source_table
+        name = quoted(first.name) if side == "modern" else first.expression
+        tests, parameters = [], {}
+        for sign, bound, word in ((">=", part.low, "low"), ("<", part.high, "high")):
+            if bound is not None:
+                tests.append(f"{name} {sign} {_parameter(word)}::{first.type}")
+                parameters[word] = bound
+        where = f" WHERE {' AND '.join(tests)}" if tests else ""
+        if side == "modern":
+            return f"SELECT {self._names} FROM {quoted_table(table)}{where}", parameters
+        inner = f"(SELECT * FROM {quoted_table(table)}{where}) AS s" if tests else None
+        return self.mapping.select(inner), parameters
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(quoted(column.name) for column in self.mapping.columns)
+
+    @property
+    def _key(self) -> str:
+        return ", ".join(quoted(name) for name in self.mapping.key)
+
+    @property
+    def _back(self) -> str:
+        """The source's key from the target's."""
+        types = {column.name: column.type for column in self.mapping.reads}
+        inverse = {
+            column.sources[0]: column.inverse
+            for column in reversed(self.mapping.columns)
+            if column.name in self.mapping.key and column.inverse is not None
+        }
+        return ", ".join(f"CAST({inverse[name]} AS {types[name]})" for name in self.mapping.source_key)
+
+    @property
+    def _hash(self) -> str:
+        values = [
+            f"{quoted(column.name)}::text" if column.type.startswith(_NO_HASH) else quoted(column.name)
+            for column in self.mapping.columns
+        ]
+        # A record's hash is linear in those of its values, so two rows that swap a value would keep their sum: the key
+        # is the seed of every value.
+        return f"hash_record_extended(ROW({', '.join(values)}), hash_record_extended(ROW({self._key}), 1))"
+
+    @property
+    def _bucket(self) -> str:
+        return f"(hash_record_extended(ROW({self._key}), 1) & {BUCKETS - 1})::int"
+
+    def _column(self, name: str) -> TargetColumn:
+        return next(column for column in self.mapping.columns if column.name == name)
+
+
+def _parameter(name: str) -> str:
+    return f"\0{name}\0"
+
+
+def _finished(text: str) -> str:
+    """Literals of a mapping may hold percent signs, which psycopg would take for its own."""
+    return re.sub("\0(\\w+)\0", r"%(\1)s", text.replace("%", "%%"))

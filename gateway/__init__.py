@@ -1,0 +1,1 @@
+"""The proxy: one supervisor, its workers, and the process that compares."""

@@ -1,0 +1,142 @@
+"""The admin API: health, metrics, the table in force, holds; JSON in and out, problems as RFC 9457."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from config.errors import StranglerError, UnknownCapability
+from gateway.exposition import CONTENT_TYPE, Facts, exposition
+from gateway.operations import HOLD_SECONDS_MAX, ComparerDown, Operations
+
+BODY_BYTES_MAX = 4096
+# A load balancer asks these without a token; they say nothing but yes or no.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class BearerToken:
+    """Lets through who shows the token (RFC 6750), compared in constant time."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._wanted = b"Bearer " + token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, or pass the request on."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            shown = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(shown, self._wanted):
+                refusal = problem(401, "This API needs a bearer token.", {"WWW-Authenticate": "Bearer"})
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def application(operations: Operations, token: str | None) -> ASGIApp:
+    """The ASGI application; with a token, nobody gets further without it."""
+    endpoints = _Endpoints(operations)
+    app = Starlette(
+        routes=[
+            Route("/healthz", endpoints.healthz),
+            Route("/readyz", endpoints.readyz),
+            Route("/metrics", endpoints.metrics),
+            Route("/api/table", endpoints.table),
+            Route("/api/capabilities", endpoints.capabilities),
+            Route("/api/holds/{capability}", endpoints.hold_state, methods=["GET"]),
+            Route("/api/holds/{capability}", endpoints.hold, methods=["PUT"]),
+            Route("/api/holds/{capability}", endpoints.release, methods=["DELETE"]),
+            Route("/api/shadow/{capability}", endpoints.shadow),
+        ],
+        exception_handlers={HTTPException: _http_problem, StranglerError: _our_problem},
+    )
+    return app if token is None else BearerToken(app, token)
+
+
+class _Endpoints:
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+
+    async def healthz(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(self, _: Request) -> Response:
+        if self._operations.is_ready:
+            return JSONResponse({"status": "ready"})
+        return problem(503, "Draining." if self._operations.is_draining else "A worker is being replaced.")
+
+    async def metrics(self, _: Request) -> Response:
+        operations = self._operations
+        facts = Facts(
+            digest=operations.table_in_force.digest,
+            is_refused=bool(operations.table_in_force.refused),
+            worker_restarts=operations.workers.restarts,
+            comparer_restarts=operations.comparer.restarts,
+            is_comparer_up=operations.comparer.is_whole,
+        )
+        return PlainTextResponse(exposition(await operations.metrics(), facts), media_type=CONTENT_TYPE)
+
+    async def table(self, _: Request) -> Response:
+        return JSONResponse(await self._operations.table())
+
+    async def capabilities(self, _: Request) -> Response:
+        return JSONResponse(await self._operations.capabilities())
+
+    async def hold_state(self, request: Request) -> Response:
+        return JSONResponse(await self._operations.hold_state(request.path_params["capability"]))
+
+    async def hold(self, request: Request) -> Response:
+        seconds = _seconds(await _json_body(request))
+        return JSONResponse(await self._operations.hold(request.path_params["capability"], seconds))
+
+    async def release(self, request: Request) -> Response:
+        return JSONResponse(await self._operations.release(request.path_params["capability"]))
+
+    async def shadow(self, request: Request) -> Response:
+        return JSONResponse(await self._operations.shadow(request.path_params["capability"]))
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An RFC 9457 body."""
+    body = {"type": "about:blank", "status": status, "detail": detail}
+    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+async def _http_problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return problem(error.status_code, error.detail, error.headers)
+
+
+async def _our_problem(_: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, UnknownCapability) else 503 if isinstance(error, ComparerDown) else 500
+    return problem(status, str(error))
+
+
+async def _json_body(request: Request) -> Any:
+    received = bytearray()
+    async for chunk in request.stream():
+        received += chunk
+        if len(received) > BODY_BYTES_MAX:
+            raise HTTPException(413, f"A body here has at most {BODY_BYTES_MAX} bytes.")
+    try:
+        return json.loads(received)
+    except ValueError as error:
+        raise HTTPException(400, 'Expected a JSON body such as {"seconds": 3}.') from error
+
+
+def _seconds(body: Any) -> float:
+    seconds = body.get("seconds") if isinstance(body, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= HOLD_SECONDS_MAX:
+        raise HTTPException(422, f'Expected {{"seconds": N}} with N above 0 and at most {HOLD_SECONDS_MAX:g}.')
+    return float(seconds)

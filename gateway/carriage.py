@@ -1,0 +1,155 @@
+"""The mechanics of one exchange: what it carries, writing to both sides, counting. It decides nothing."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from gateway import headers, problems
+from gateway.decision import Decision
+from gateway.headers import Fields
+from gateway.hold import Hold
+from gateway.request import Request
+from gateway.table import Plan
+from gateway.upstream import UpstreamConnection
+
+if TYPE_CHECKING:
+    from gateway.downstream import Downstream
+    from gateway.pool import Pool
+    from gateway.shot import Shot
+
+log = structlog.get_logger()
+KEEPING: Final = frozenset({200, 404, 502, 503, 504})  # after these the client's connection is sane
+ROUTING, HELD, WAITING, SENT, ANSWERING, ENDED = range(6)
+
+
+class RequestInvalid(Exception):
+    """Raised while the body is parsed: the request cannot go on."""
+
+
+class Block(IntFlag):
+    """Why nothing is read from a client at the moment."""
+
+    PIPELINED = 1
+    UPSTREAM = 2
+    WAITING = 4
+
+
+class Carriage(Request):
+    """A request on its way: the two connections, the parts not yet written, and what is counted at the end."""
+
+    __slots__ = ("attempts", "body_bytes", "body_done", "connection", "deadline", "decision", "downstream", "early",
+                 "framing", "head", "hold", "is_moving", "is_reused", "is_sent", "is_write", "key", "out", "plan",
+                 "pool", "shot", "started", "state", "status", "trailers", "worker")  # fmt: skip
+
+    def __init__(self, downstream: Downstream, start: tuple[bytes, bytes, bytes], fields: Fields) -> None:
+        self.worker = worker = downstream.worker
+        Request.__init__(self, downstream.peer, start, fields, worker.trusted_proxies)
+        self.downstream: Downstream | None = downstream
+        self.state = ROUTING
+        self.plan: Plan
+        self.decision: Decision | None = None
+        self.pool: Pool | None = None
+        self.connection: UpstreamConnection | None = None
+        self.hold: Hold | None = None  # set while the write counts as in flight, or waits in it
+        self.shot: Shot | None = None
+        self.key: bytes | None = None
+        self.head = b""
+        self.early: list[bytes] = []  # of the request's body, not written yet
+        self.out: list[bytes] = []  # of the answer, not written yet
+        self.trailers: Fields = []
+        self.attempts = self.body_bytes = self.status = self.framing = 0
+        self.body_done = self.is_moving = self.is_reused = self.is_sent = self.is_write = False
+        self.started = monotonic()
+        self.deadline = self.started + worker.limits.body_idle_seconds
+
+    def write(self, data: bytes) -> None:
+        """To the client, if it is still there."""
+        if self.downstream is not None:
+            self.downstream.transport.write(data)
+
+    def block(self, why: Block) -> None:
+        """Read nothing from the client."""
+        if self.downstream is not None:
+            self.downstream.block(why)
+
+    def upstream_blocked(self, *, is_blocked: bool) -> None:
+        """The upstream reads slowly, so the client is not read."""
+        if is_blocked:
+            self.block(Block.UPSTREAM)
+        elif self.downstream is not None:
+            self.downstream.unblock(Block.UPSTREAM)
+
+    def client_blocked(self, *, is_blocked: bool) -> None:
+        """The client reads slowly, so the upstream is not read."""
+        if self.connection is not None:
+            if is_blocked:
+                self.connection.pause()
+            else:
+                self.connection.resume()
+
+    def add_trailer(self, name: bytes, value: bytes) -> None:
+        """A field after the body; bounded like those before it."""
+        if len(self.trailers) >= self.worker.limits.header_count_max:
+            raise RequestInvalid
+        self.trailers.append((name, value))
+
+    def send_body(self, connection: UpstreamConnection, data: bytes) -> None:
+        """A piece of the body to the upstream, in the framing that the head announced."""
+        connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self.is_chunked else data)
+
+    def complete_request(self, connection: UpstreamConnection) -> None:
+        """The request is out as a whole."""
+        if self.is_chunked:
+            connection.transport.write(b"0\r\n" + headers.trailer_lines(self.trailers) + b"\r\n")
+        connection.request_complete = True
+
+    def mark_written(self) -> None:
+        """Reads of this key stay at legacy until the write has arrived in modern."""
+        if self.key is not None:
+            self.worker.freshness.wrote(self.plan.capability_index, self.key, monotonic_ns())
+
+    def problem_answer(self, reason: str) -> tuple[bytes, bool]:
+        """Our own answer, and whether the connection stays.
+
+        What became of a write is said, because its client must know whether to ask before it tries again.
+        """
+        outcome = None
+        if self.is_write:
+            outcome = problems.UNKNOWN if self.is_sent else problems.NOT_SENT
+            if self.is_sent and reason in problems.BY_CLIENT:
+                outcome = problems.INCOMPLETE
+        problem = problems.PROBLEMS[reason]
+        self.worker.metrics.problems[reason] += 1
+        self.status = 502 if outcome == problems.UNKNOWN else problem.status
+        stays = self.keep_alive and self.body_done and problem.status in KEEPING and not self.worker.is_draining
+        data = problems.render(problem, outcome=outcome, keep_alive=stays, head_only=self.method == b"HEAD")
+        return data, stays
+
+    def leave_upstream(self) -> None:
+        """Give up the connection, or the place in the queue for one."""
+        if self.connection is not None:
+            self.connection.drop()
+            self.connection = None
+        elif self.pool is not None and self.state == WAITING:
+            self.pool.forget(self)  # type: ignore[arg-type]  # the exchange, which this is, waits in the pool
+
+    def count(self, now: float) -> None:
+        """Out of flight, into the metrics."""
+        worker = self.worker
+        if self.hold is not None:
+            if self.decision is None or self.decision.is_held:
+                self.hold.forget(self)  # type: ignore[arg-type]  # the exchange, which this is, waits in the hold
+            else:
+                self.hold.in_flight -= 1
+            self.hold = None
+        if self.downstream is None:
+            worker.orphans.discard(self)
+        if self.decision is not None and self.status:
+            worker.metrics.series_of(self.plan.name, self.decision.side).record(self.status, now - self.started)
+            if worker.access_log:
+                log.info("exchange.ended", route=self.plan.name, side=self.decision.side, status=self.status,
+                         seconds=round(now - self.started, 6))  # fmt: skip

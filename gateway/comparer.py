@@ -1,0 +1,297 @@
+"""The comparer process: takes events from the workers over a unix socket, judges them, stores the verdicts.
+
+Everything runs in one event loop of a process of its own, so comparing can never delay an answer. A worker sends
+frames: four bytes of length (big-endian) and the event. What waits here is bounded; at the bound we stop reading, the
+worker's own bounded queue fills, and the worker drops and counts. The supervisor speaks to us over a control channel
+of JSON lines; its end of file means that we finish what we have and go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from config.errors import StranglerError
+from config.model import Routes
+from config.reader import parse_routes
+from gateway.judging import Judge
+from shadow.observation import FrameInvalid, decode
+from shadow.store import Store, StoreDown
+from shadow.summary import summary_json
+from shadow.tally import Judged
+
+LENGTH_BYTES = 4
+FRAME_BYTES_MAX = 64 << 20
+QUEUE_FRAMES_MAX = 20_000
+QUEUE_BYTES_MAX = 32 << 20
+SLICE_FRAMES_MAX = 64
+BATCH_EVENTS_MAX = 1000
+BATCH_SECONDS = 0.1
+STORE_RETRY_SECONDS = 1.0
+# Longer than workers take that have lost their supervisor.
+DRAIN_SECONDS = 15.0
+DRAIN_POLL_SECONDS = 0.005
+
+_log = structlog.get_logger()
+
+
+class Backlog:
+    """Frames that wait to be judged; connections that are paused because there are too many."""
+
+    def __init__(self) -> None:
+        self.arrived = asyncio.Event()
+        self.sources: set[asyncio.Transport] = set()
+        self._frames: deque[bytes] = deque()
+        self._bytes = 0
+        self._paused: set[asyncio.Transport] = set()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a bound is reached."""
+        return len(self._frames) >= QUEUE_FRAMES_MAX or self._bytes >= QUEUE_BYTES_MAX
+
+    def put(self, frame: bytes, source: asyncio.Transport) -> None:
+        """Add a frame; at a bound its source is not read from any more."""
+        self._frames.append(frame)
+        self._bytes += len(frame)
+        self.arrived.set()
+        if self.is_full and not source.is_closing():
+            source.pause_reading()
+            self._paused.add(source)
+
+    def take(self, count: int) -> list[bytes]:
+        """Up to that many frames, oldest first; where there is room again, the sources go on."""
+        taken = [self._frames.popleft() for _ in range(min(count, len(self._frames)))]
+        self._bytes -= sum(map(len, taken))
+        if not self._frames:
+            self.arrived.clear()
+        if self._paused and not self.is_full:
+            for source in self._paused:
+                if not source.is_closing():
+                    source.resume_reading()
+            self._paused.clear()
+        return taken
+
+
+class Frames(asyncio.Protocol):
+    """One worker's connection: bytes to frames."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._buffer = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to push back."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+            self._backlog.sources.add(transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """The worker has gone, and everything that it sent is in the backlog."""
+        self._backlog.sources.discard(self._transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut off every frame that is complete."""
+        buffer = self._buffer
+        buffer += data
+        start = 0
+        while len(buffer) - start >= LENGTH_BYTES:
+            body = start + LENGTH_BYTES
+            length = int.from_bytes(buffer[start:body], "big")
+            if length > FRAME_BYTES_MAX:
+                _log.error("comparer.frame_too_large", bytes=length)
+                self._transport.abort()
+                return
+            if len(buffer) < body + length:
+                break
+            self._backlog.put(bytes(buffer[body : body + length]), self._transport)
+            start = body + length
+        del buffer[:start]
+
+
+class Comparer:
+    """Judges the backlog and stores the verdicts, batch by batch."""
+
+    def __init__(self, store: Store, judge: Judge) -> None:
+        self.backlog = Backlog()
+        self.judge = judge
+        self.store = store
+        self._batch: list[Judged] = []
+        self._batch_since = 0.0
+        self._invalid_frames = 0
+
+    async def run(self) -> None:
+        """Judge and store until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BATCH_SECONDS if self._batch else None):
+                    await self.backlog.arrived.wait()
+            self.judge_slice(loop.time())
+            if len(self._batch) >= BATCH_EVENTS_MAX or loop.time() - self._batch_since >= BATCH_SECONDS:
+                await self._store_batch()
+            await asyncio.sleep(0)
+
+    def judge_slice(self, now: float) -> None:
+        """Judge a bounded number of frames, so that the loop stays responsive."""
+        if not self._batch:
+            self._batch_since = now
+        for frame in self.backlog.take(SLICE_FRAMES_MAX):
+            try:
+                event = decode(frame)
+            except FrameInvalid as error:
+                self._invalid_frames += 1
+                if self._invalid_frames == 1:
+                    _log.error("comparer.frame_invalid", reason=str(error))
+                continue
+            self._batch.append(self.judge.judge(event))
+
+    def flush(self) -> None:
+        """Store what is judged. Raises StoreDown, and then the batch is kept."""
+        if self._batch:
+            self.store.record(self._batch)
+            self._batch = []
+
+    async def drain(self, seconds: float) -> None:
+        """Judge and store all that has arrived, as far as the time allows; what is lost is said."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while (len(self.backlog) or self.backlog.sources) and loop.time() < deadline:
+            self.judge_slice(loop.time())
+            await asyncio.sleep(0 if len(self.backlog) else DRAIN_POLL_SECONDS)
+        try:
+            self.flush()
+        except StoreDown as error:
+            _log.error("comparer.lost", events=len(self._batch), reason=str(error))
+        if len(self.backlog):
+            _log.error("comparer.lost", events=len(self.backlog), reason="the deadline of the drain is over")
+
+    async def _store_batch(self) -> None:
+        while True:
+            try:
+                self.flush()
+                return
+            except StoreDown as error:
+                _log.error("comparer.store_down", reason=str(error), events_waiting=len(self._batch))
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+
+
+class Process:
+    """What the supervisor can ask of this process, and its end."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._drain_seconds = DRAIN_SECONDS
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, control: socket.socket) -> None:
+        """Answer the supervisor until it says drain, closes the channel, or a signal comes."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reread)
+        reader, writer = await asyncio.open_unix_connection(sock=control)
+        self._tasks.add(self._loop.create_task(self._listen(reader, writer)))
+        await self._stopping.wait()
+        await self._finish()
+        writer.close()
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers = {"start": self._start, "table": self._table, "summary": self._summary, "drain": self._drain}
+        try:
+            while line := await reader.readline():
+                message = json.loads(line)
+                try:
+                    reply = {"ok": True, **await handlers[message["do"]](message)}
+                except (StranglerError, OSError) as error:
+                    reply = {"ok": False, "error": str(error)}
+                writer.write(json.dumps({"id": message["id"], **reply}).encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass  # the supervisor is gone, which is an end of file by another name
+        finally:
+            self._stopping.set()
+
+    async def _start(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._origin = Path(message["origin"])
+        self._path = Path(message["routes"])
+        routes = self._read()
+        self._comparer = Comparer(Store(Path(message["store"])), Judge(routes))
+        # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
+        listener = socket.socket(fileno=int(message["socket"]))
+        self._server = await self._loop.create_unix_server(lambda: Frames(self._comparer.backlog), sock=listener)
+        self._tasks.add(self._loop.create_task(self._work()))
+        return {"digest": routes.digest}
+
+    async def _work(self) -> None:
+        try:
+            await self._comparer.run()
+        finally:
+            self._stopping.set()
+
+    async def _table(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._path = Path(message["path"])
+        routes = self._read()
+        self._comparer.judge = Judge(routes)
+        return {"digest": routes.digest}
+
+    async def _summary(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._comparer.flush()
+        return {"summary": summary_json(self._comparer.store.summary(message["capability"]))}
+
+    async def _drain(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self._drain_seconds = float(message["seconds"])
+        self._stopping.set()
+        return {}
+
+    def _read(self) -> Routes:
+        # Relative paths start from routes.yaml itself, not from the copy of it that is in force.
+        return parse_routes(self._path.read_bytes(), self._origin, os.environ)
+
+    def _reread(self) -> None:
+        try:
+            self._comparer.judge = Judge(self._read())
+        except (StranglerError, OSError, AttributeError) as error:
+            _log.error("comparer.rules_not_read", reason=str(error))
+
+    async def _finish(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "_server"):
+            self._server.close()
+            await self._comparer.drain(self._drain_seconds)
+            self._comparer.store.close()
+
+
+def main() -> int:
+    """The process that the supervisor starts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--control-fd", type=int, required=True)
+    control = socket.socket(fileno=parser.parse_args().control_fd)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+
+    async def run() -> None:
+        await Process().run(control)
+
+    asyncio.run(run())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,337 @@
+"""The client's side of a connection: parse, limits, timeouts, backpressure; one exchange after the other.
+
+The parser is fed one message at a time. A head is fed when it is complete, a body up to its end; what follows waits in
+`_rest` with reading paused, so pipelining is bounded by one read and a request never starts before the one in front
+of it has been answered. (Whole heads also spare the callbacks for URL, message and head: about 0.5 us a request.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+import httptools
+import structlog
+
+from gateway import problems, strict
+from gateway.carriage import Block, RequestInvalid
+from gateway.chunks import TERMINATOR, ChunkGauge
+from gateway.exchange import Exchange
+from gateway.headers import Fields, Peer, peer_of
+
+if TYPE_CHECKING:
+    from gateway.tunnel import Tunnel
+    from gateway.worker import Worker
+
+log = structlog.get_logger()
+OPEN, LINGERING, TUNNELLED, CLOSED = range(4)
+_EMPTY_LINES_MAX: Final = 4
+EVERY_BLOCK: Final = Block.PIPELINED | Block.UPSTREAM | Block.WAITING
+
+
+class Downstream(asyncio.Protocol):
+    """One client connection."""
+
+    __slots__ = ("_chunks", "_complete", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser", "_rest", "blocks",
+                 "deadline", "exchange", "host", "is_write_blocked", "peer", "transport", "tunnel", "worker")  # fmt: skip
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.transport: asyncio.Transport
+        self.peer: Peer
+        self.host = ""
+        self.exchange: Exchange | None = None
+        self.tunnel: Tunnel | None = None
+        self.is_write_blocked = False
+        self.deadline = monotonic() + worker.limits.header_seconds
+        self._parser = httptools.HttpRequestParser(self)
+        self._fields: Fields = []
+        self._rest = b""
+        self._chunks = ChunkGauge(worker.limits.framing_bytes_max)
+        self.blocks = 0
+        self._mode = OPEN
+        self._in_head = self._complete = self._is_half_closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self.transport = transport  # type: ignore[assignment]  # uvloop's transport is a full one
+        name = transport.get_extra_info("peername")
+        self.host = name[0] if isinstance(name, tuple) else ""
+        scheme = "https" if transport.get_extra_info("ssl_object") is not None else "http"
+        self.peer = peer_of(self.host, scheme, self.worker.trusted_proxies)
+        if not self.worker.admit(self):
+            self._mode = CLOSED
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client: of the body under way, of the next head, or to be kept for later."""
+        if self._mode:
+            self._receive_elsewhere(data)
+            return
+        exchange = self.exchange
+        if exchange is None:
+            self._begin(self._rest + data if self._rest else data)
+        elif exchange.body_done:
+            self._rest += data
+            self.block(Block.PIPELINED)
+        else:
+            self._receive_body(exchange, data)
+
+    def _begin(self, data: bytes) -> None:
+        """A complete head begins an exchange; an incomplete one is kept."""
+        end = data.find(TERMINATOR)
+        found = strict.START(data)
+        limits = self.worker.limits
+        if found is None or end < 0 or end > limits.header_bytes_max:
+            self._await_head(data)
+            return
+        end += 4
+        has_rest = len(data) > end
+        self._rest = b""
+        fields: Fields = []
+        self._fields = fields
+        self._complete = False
+        self._in_head = True
+        try:
+            self._parser.feed_data(data[:end] if has_rest else data)
+        except httptools.HttpParserUpgrade:
+            pass  # the exchange looks at Upgrade itself
+        except httptools.HttpParserInvalidMethodError:
+            self.refuse("method_refused")
+            return
+        except httptools.HttpParserError:
+            self.refuse("malformed")
+            return
+        self._in_head = False
+        exchange = self.exchange = Exchange(self, (found[1], found[2], found[3]), fields)
+        exchange.body_done = self._complete
+        exchange.begin()
+        if not exchange.body_done:
+            self._chunks = ChunkGauge(limits.framing_bytes_max)
+        if has_rest and self.exchange is None and self._mode == OPEN:
+            self._rest = data[end:]  # answered already: the next one begins from the loop, not one level deeper
+            asyncio.get_running_loop().call_soon(self._proceed)
+        elif has_rest:
+            self.data_received(data[end:])
+
+    def _await_head(self, data: bytes) -> None:
+        """The head is incomplete, or something is wrong with it."""
+        stripped = data
+        while stripped[:2] == b"\r\n" and len(data) - len(stripped) < 2 * _EMPTY_LINES_MAX:
+            stripped = stripped[2:]
+        if len(stripped) < len(data) and stripped and stripped[:1] != b"\r":
+            self._begin(stripped)
+            return
+        limits = self.worker.limits
+        line_end = stripped.find(b"\r\n")
+        if line_end >= 0 and strict.START(stripped) is None:
+            self.refuse("target_too_long" if line_end > limits.url_bytes_max else strict.start_problem(stripped))
+        elif strict.BARE_LF(stripped) or (stripped[:1] == b"\r" and stripped != b"\r"):
+            self.refuse("malformed")
+        elif line_end < 0 and len(stripped) > limits.url_bytes_max:
+            self.refuse("target_too_long")
+        elif len(stripped) > limits.header_bytes_max:
+            self.refuse("headers_too_large")
+        else:
+            if not self._rest:
+                self.deadline = monotonic() + limits.header_seconds
+            self._rest = stripped
+
+    def _receive_body(self, exchange: Exchange, data: bytes) -> None:
+        """Feed the body up to its end; keep what follows."""
+        try:
+            if exchange.body_left is not None:
+                left = exchange.body_left
+                exchange.body_left = left - len(data)
+                self._parser.feed_data(data[:left] if len(data) > left else data)
+                data = data[left:] if len(data) > left else b""
+            else:
+                data = self._receive_chunks(exchange, data)
+        except httptools.HttpParserUpgrade:
+            data = b""
+        except (httptools.HttpParserError, RequestInvalid) as error:
+            is_ours = isinstance(error, httptools.HttpParserCallbackError)
+            if is_ours and not isinstance(error.__context__, RequestInvalid):
+                raise
+            exchange.client_broke("malformed")
+            return
+        if data:
+            self.data_received(data)
+
+    def _receive_chunks(self, exchange: Exchange, data: bytes) -> bytes:
+        """Feed pieces that end where a chunked body may end; returns what follows the body."""
+        position = 0
+        while position < len(data) and not exchange.body_done:
+            stop = self._chunks.piece_end(data, position)
+            self._parser.feed_data(data[position:stop])
+            position = stop
+            if self.exchange is not exchange or self._mode:
+                return b""
+        self._check_framing(exchange)
+        return data[position:]
+
+    def _check_framing(self, exchange: Exchange) -> None:
+        if not exchange.body_done and self._chunks.is_out_of_proportion(exchange.body_bytes):
+            raise RequestInvalid
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """llhttp: a field of the head, or a trailer."""
+        if self._in_head:
+            self._fields.append((name, value))
+        elif self.exchange is not None:
+            self.exchange.add_trailer(name, value)
+
+    def on_body(self, data: bytes) -> None:
+        """llhttp: a piece of the body."""
+        if self.exchange is not None:
+            self.exchange.body(data)
+
+    def on_message_complete(self) -> None:
+        """llhttp: the request ends here."""
+        if self._in_head:
+            self._complete = True
+        elif self.exchange is not None:
+            if self.exchange.is_chunked:
+                self._check_framing(self.exchange)
+            self.exchange.body_end()
+
+    def _receive_elsewhere(self, data: bytes) -> None:
+        if self.tunnel is not None:
+            self.tunnel.from_client(data)
+        # A lingering connection reads and forgets, so that the client gets the answer and not a reset.
+
+    def refuse(self, reason: str) -> None:
+        """Answer a request that never became an exchange, and close."""
+        self.worker.metrics.problems[reason] += 1
+        self.close_after(problems.render(problems.PROBLEMS[reason]))
+
+    def close_after(self, data: bytes) -> None:
+        """Write, then close; what the client still sends is read and forgotten for a moment first (RFC 9112, 9.6)."""
+        self.exchange = None
+        self._rest = b""
+        self.transport.write(data)
+        self._mode = LINGERING
+        self.unblock(EVERY_BLOCK)
+        self.deadline = monotonic() + self.worker.limits.linger_seconds
+        if self._is_half_closed or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
+            self.transport.write_eof()
+
+    def exchange_ended(self, now: float, *, keep_alive: bool) -> None:
+        """The answer is complete: go on with the next request, or close."""
+        self.exchange = None
+        if not keep_alive or self._is_half_closed:
+            self._mode = CLOSED
+            self.transport.close()
+            return
+        self.deadline = now + self.worker.limits.keep_alive_seconds
+        if self._rest or self.blocks:
+            asyncio.get_running_loop().call_soon(self._proceed)
+
+    def _proceed(self) -> None:
+        """Begin with what was kept, as soon as the answers before it have been taken."""
+        if self._mode or self.exchange is not None or self.is_write_blocked:
+            return
+        rest, self._rest = self._rest, b""
+        self.unblock(EVERY_BLOCK)
+        if rest:
+            self.data_received(rest)
+
+    def break_off(self, *, must_reset: bool) -> None:
+        """End the connection so that the client sees that the answer is not complete."""
+        self.exchange = None
+        self._mode = CLOSED
+        if must_reset:
+            raw = self.transport.get_extra_info("socket")
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def take_over(self, tunnel: Tunnel) -> None:
+        """From now on bytes pass through the tunnel, first those that came early."""
+        self.tunnel = tunnel
+        self.exchange = None
+        self._mode = TUNNELLED
+        self.deadline = monotonic() + self.worker.limits.tunnel_idle_seconds
+        rest, self._rest = self._rest, b""
+        if rest:
+            tunnel.from_client(rest)
+        self.unblock(EVERY_BLOCK)
+
+    def block(self, why: Block) -> None:
+        """Stop reading for that reason."""
+        if not self.blocks:
+            self.transport.pause_reading()
+        self.blocks |= why
+
+    def unblock(self, why: Block) -> None:
+        """Read again, if there is no other reason not to."""
+        if self.blocks & why:
+            self.blocks &= ~why
+            if not self.blocks and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly."""
+        self.is_write_blocked = True
+        if self.tunnel is not None:
+            self.tunnel.client_blocked(is_blocked=True)
+        elif self.exchange is not None:
+            self.exchange.client_blocked(is_blocked=True)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self.is_write_blocked = False
+        if self.tunnel is not None:
+            self.tunnel.client_blocked(is_blocked=False)
+        elif self.exchange is not None:
+            self.exchange.client_blocked(is_blocked=False)
+        else:
+            self._proceed()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; a request that is complete is still answered."""
+        self._is_half_closed = True
+        if self.tunnel is not None:
+            return self.tunnel.client_ended()
+        if self.exchange is None or self._mode:
+            return False
+        return self.exchange.client_ended()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it
+        """The client is gone."""
+        self._mode = CLOSED
+        self.worker.dismiss(self)
+        if self.tunnel is not None:
+            self.tunnel.lost()
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+
+    def sweep(self, now: float) -> None:
+        """Cut off what takes too long."""
+        if self.exchange is not None:
+            self.exchange.sweep(now)
+        elif self.tunnel is not None and self.tunnel.moved:
+            self.tunnel.moved = False
+            self.deadline = now + self.worker.limits.tunnel_idle_seconds
+        elif self.deadline < now:
+            self._expire()
+
+    def _expire(self) -> None:
+        if self._mode == OPEN and self._rest:
+            self.refuse("client_too_slow")
+        elif self._mode == OPEN:
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+    def drain(self) -> None:
+        """The worker ends: an idle connection is closed, a running exchange is the last one."""
+        if self.exchange is None and not self._rest and self.tunnel is None:
+            self.transport.close()

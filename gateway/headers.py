@@ -1,0 +1,237 @@
+"""Pure: which header fields cross the gateway and which it writes itself, both ways.
+
+One loop per message. A field's rule is looked up under the spelling that is on the wire, so the common field costs one
+dictionary lookup and no lower-casing (about 0.1 us a field saved): 0 passes, a positive rule passes and is noted, a
+negative one is noted and removed. Fields that the gateway sets are added after what Connection nominates is removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from random import getrandbits
+from typing import Final
+
+Fields = list[tuple[bytes, bytes]]
+Rules = dict[bytes, int]
+Facts = dict[int, bytes]
+
+PSEUDONYM: Final = b"strangler"
+
+HOST, CONTENT_LENGTH, EXPECT, VIA, TRACEPARENT, DATE, TRANSFER_ENCODING, MAX_FORWARDS = 1, 2, 3, 4, 5, 6, 7, 8
+CONNECTION, UPGRADE, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, DROPPED = -1, -2, -3, -4, -5, -6
+
+_REQUEST: Final[Rules] = {
+    b"host": HOST,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"expect": EXPECT,
+    b"via": VIA,
+    b"traceparent": TRACEPARENT,
+    b"max-forwards": MAX_FORWARDS,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"x-forwarded-for": FORWARDED_FOR,
+    b"x-forwarded-proto": FORWARDED_PROTO,
+    b"x-forwarded-host": FORWARDED_HOST,
+    b"te": DROPPED,
+    b"keep-alive": DROPPED,
+    b"proxy-connection": DROPPED,
+    b"proxy-authorization": DROPPED,
+    b"proxy-authenticate": DROPPED,
+    b"http2-settings": DROPPED,
+    b"x-shadow": DROPPED,  # only the gateway says what is a mirrored request
+}
+_ANSWER: Final[Rules] = {
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"date": DATE,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"keep-alive": DROPPED,
+    b"proxy-connection": DROPPED,
+    b"te": DROPPED,
+}
+_IDENTITY: Final = (b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert")
+# A Connection line cannot remove what frames the message or says who asks (RFC 9110 section 7.6.1).
+_END_TO_END: Final = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie", b"set-cookie", b"content-type",
+     b"date", b"via", b"traceparent", b"expect", b"cache-control"}
+)  # fmt: skip
+_SINGLE: Final = frozenset({HOST, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT})
+_PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})
+_FORBIDDEN_TRAILERS: Final = _END_TO_END | {b"connection", b"te", b"trailer", b"upgrade", b"content-encoding",
+                                            b"content-range", b"max-forwards", b"www-authenticate"}  # fmt: skip
+_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_SPELLINGS_MAX: Final = 4096
+
+
+class Rulebook:
+    """The rule of each field name in each spelling seen so far; bounded."""
+
+    __slots__ = ("_lower", "_trusts", "spellings")
+
+    def __init__(self, lower: Rules, *, trusts: bool) -> None:
+        self._lower = lower
+        self._trusts = trusts
+        self.spellings: Rules = {}
+
+    def classify(self, name: bytes) -> int:
+        """The rule of a spelling that is not known yet."""
+        lower = name.lower()
+        rule = self._lower.get(lower)
+        if rule is None:
+            rule = self._rule_of_identity(lower)
+        if len(self.spellings) < _SPELLINGS_MAX:
+            self.spellings[name] = rule
+        return rule
+
+    def _rule_of_identity(self, lower: bytes) -> int:
+        """A peer that is not trusted does not say who the client is, whichever way the name is spelt."""
+        dashed = lower.replace(b"_", b"-")
+        is_identity = dashed.startswith(b"x-forwarded-") or dashed in _IDENTITY
+        if is_identity and (not self._trusts or dashed != lower):
+            return DROPPED
+        return DROPPED if dashed in self._lower and dashed != lower else 0
+
+
+UNTRUSTED: Final = Rulebook(_REQUEST, trusts=False)
+TRUSTED: Final = Rulebook(_REQUEST, trusts=True)
+ANSWER: Final = Rulebook(_ANSWER, trusts=True)
+
+
+def read(fields: Fields, book: Rulebook, lines: list[bytes]) -> tuple[Facts, bool]:
+    """Append the lines that pass to `lines`; returns what was noted and whether a noted field occurred twice."""
+    facts: Facts = {}
+    twice = False
+    spellings = book.spellings
+    for name, value in fields:
+        rule = spellings.get(name)
+        if rule is None:
+            rule = book.classify(name)
+        if rule:
+            if rule in facts:
+                twice = twice or rule in _SINGLE
+                facts[rule] += b", " + value
+            else:
+                facts[rule] = value
+            if rule < 0:
+                continue
+        lines.append(name + b": " + value)
+    options = facts.get(CONNECTION)
+    if options is not None and options.lower() not in _PLAIN_OPTIONS:
+        lines[1:] = _without_nominated(lines[1:], options)
+    return facts, twice
+
+
+def connection_options(value: bytes) -> set[bytes]:
+    """The options of all Connection lines, in lower case."""
+    return {option.strip(b" \t") for option in value.lower().split(b",")}
+
+
+def _without_nominated(lines: Iterable[bytes], options: bytes) -> list[bytes]:
+    nominated = connection_options(options) - _END_TO_END - _PLAIN_OPTIONS
+    return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
+
+
+def replace(lines: list[bytes], name: bytes, value: bytes | None) -> None:
+    """Give the first line of that name another value in its place, and remove the others; None removes all."""
+    kept: list[bytes] = []
+    done = False
+    for line in lines[1:]:
+        spelt = line.partition(b":")[0]
+        if spelt.lower() != name:
+            kept.append(line)
+        elif value is not None and not done:
+            kept.append(spelt + b": " + value)
+            done = True
+    lines[1:] = kept
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a client connection, and the fields that say so upstream."""
+
+    address: bytes
+    is_trusted: bool
+    scheme: bytes
+    fields: bytes
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules for this peer's requests."""
+        return TRUSTED if self.is_trusted else UNTRUSTED
+
+
+@lru_cache(maxsize=4096)
+def peer_of(host: str, scheme: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> Peer:
+    """The peer at that address; an address that is no IP address (a unix socket) is not trusted."""
+    address = host.encode()
+    fields = b"\r\nX-Forwarded-For: " + address + b"\r\nX-Forwarded-Proto: " + scheme.encode()
+    return Peer(address, is_in(host, trusted), scheme.encode(), fields)
+
+
+def is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether the address lies in one of the networks; IPv4 in IPv6 counts as IPv4."""
+    if not networks:
+        return False
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return any(mapped in network for network in networks if network.version == mapped.version)
+
+
+def client_of(peer: Peer, facts: Facts, trusted: tuple[IPv4Network | IPv6Network, ...]) -> bytes:
+    """The client's address: the right-most one in X-Forwarded-For that is not a trusted proxy."""
+    forwarded = facts.get(FORWARDED_FOR)
+    if not peer.is_trusted or forwarded is None:
+        return peer.address
+    for hop in reversed(forwarded.split(b",")):
+        address = hop.strip(b" \t")
+        if not is_in(address.decode("latin-1"), trusted):
+            return address or peer.address
+    return peer.address
+
+
+def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes) -> bytes:
+    """The head of the request that goes upstream: `lines` begins with the request line; ours come last."""
+    trace = facts.get(TRACEPARENT)
+    if trace is not None and not _TRACEPARENT.fullmatch(trace):
+        replace(lines, b"traceparent", None)
+        trace = None
+    who = peer.fields
+    host = facts.get(HOST, b"")
+    if peer.is_trusted:
+        who = _appended(facts, peer)
+        host = facts.get(FORWARDED_HOST, host)
+    head = b"\r\n".join(lines)
+    if trace is None:
+        return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\ntraceparent: 00-%032x-%016x-01\r\n\r\n" % (
+            head, who, host, version, getrandbits(128) | 1, getrandbits(64) | 1)  # fmt: skip
+    return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\n\r\n" % (head, who, host, version)
+
+
+def _appended(facts: Facts, peer: Peer) -> bytes:
+    chain = facts.get(FORWARDED_FOR)
+    hops = peer.address if not chain else chain + b", " + peer.address
+    return b"\r\nX-Forwarded-For: " + hops + b"\r\nX-Forwarded-Proto: " + facts.get(FORWARDED_PROTO, peer.scheme)
+
+
+def has_passed_here(via: bytes) -> bool:
+    """Whether a Via value names this gateway."""
+    return any(hop.split()[1:2] == [PSEUDONYM] for hop in via.lower().split(b","))
+
+
+def trailer_lines(trailers: Fields) -> bytes:
+    """The trailer section without the fields that must not be in one (RFC 9110 section 6.5.1)."""
+    kept = [
+        name + b": " + value + b"\r\n"
+        for name, value in trailers
+        if name.lower() not in _FORBIDDEN_TRAILERS and not name.lower().startswith((b"x-forwarded-", b"x_forwarded_"))
+    ]
+    return b"".join(kept)

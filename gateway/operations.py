@@ -1,0 +1,198 @@
+"""What an operator can ask of a running gateway, answered over all of its workers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from config.errors import StranglerError, UnknownCapability
+from gateway.child import Child
+from gateway.in_force import TableInForce
+from gateway.metrics import merge
+from gateway.workers import Crew, Message
+
+HOLD_SECONDS_MAX = 60.0
+GAUGES: Mapping[str, Any] = {"connections": [], "held": {}, "in_flight_writes": {}}
+NOTHING_HELD: Mapping[str, Any] = {"holding": False, "held": 0, "in_flight": 0, "expires_in": 0.0}
+
+_log = structlog.get_logger()
+
+
+@dataclass(eq=False)
+class ComparerDown(StranglerError):
+    """The process that compares and keeps the verdicts does not answer."""
+
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """That it is down, and why we think so."""
+        return f"The comparer does not answer: {self.reason.rstrip('.')}."
+
+    @property
+    def hint(self) -> str:
+        """It comes back by itself."""
+        return "The gateway replaces it by itself; ask again in a moment."
+
+
+class Operations:
+    """The supervisor's knowledge: the table in force, the crews, the holds, the counts of workers that are gone."""
+
+    def __init__(self, table: TableInForce, workers: Crew, comparer: Crew, apply: Callable[[], Message]) -> None:
+        """`apply` puts a table that was accepted in force in the supervisor and gives the message for the children."""
+        self.table_in_force = table
+        self.workers = workers
+        self.comparer = comparer
+        self.is_draining = False
+        self._apply = apply
+        self._reloading = asyncio.Lock()
+        self._holds: dict[str, float] = {}
+        self._snapshots: dict[int, Mapping[str, Any]] = {}
+        self._gone: Mapping[str, Any] = merge(())
+        workers.on_loss = self._remember
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker has a table and takes requests."""
+        return self.workers.is_whole and not self.is_draining
+
+    async def reload(self) -> None:
+        """Look at routes.yaml; where it changed and is valid, put it in force in every worker."""
+        async with self._reloading:
+            outcome = self.table_in_force.refresh()
+            if outcome == "refused":
+                path, problems = str(self.table_in_force.path), list(self.table_in_force.refused)
+                _log.error("table.refused", path=path, problems=problems)
+            if outcome != "accepted":
+                return
+            do, fields = self._apply()
+            answers = await self.workers.call_all(do, fields)
+            answers += await self.comparer.call_all(do, fields)
+            for answer in answers:
+                if answer.error:
+                    _log.warning("table.not_swapped", pid=answer.pid, reason=answer.error)
+            _log.info("table.in_force", digest=self.table_in_force.digest, path=str(self.table_in_force.path))
+
+    async def table(self) -> dict[str, Any]:
+        """The table in force, per worker; never older than the file is now."""
+        await self.reload()
+        members = [child for child in self.workers.members if child is not None]
+        return {
+            "digest": self.table_in_force.digest,
+            "path": str(self.table_in_force.path),
+            "refused": list(self.table_in_force.refused),
+            "workers": [{"pid": child.pid, "digest": child.digest} for child in members],
+        }
+
+    async def capabilities(self) -> dict[str, Any]:
+        """Stage, percent, holds and requests of every capability."""
+        holds = await self._holds_of_workers()
+        requests = self._requests_by_capability(await self.metrics())
+        return {
+            name: {
+                "stage": one.stage,
+                "percent": one.canary_percent,
+                "held": sum(each.get(name, NOTHING_HELD)["held"] for each in holds if each is not None),
+                "in_flight_writes": sum(
+                    each.get(name, NOTHING_HELD)["in_flight"] for each in holds if each is not None
+                ),
+                "requests": requests.get(name, {}),
+            }
+            for name, one in self.table_in_force.routes.capabilities.items()
+        }
+
+    async def hold(self, capability: str, seconds: float) -> dict[str, Any]:
+        """Hold new writes of the capability in every worker, for a bounded time; again prolongs it."""
+        self._must_know(capability)
+        self._holds[capability] = time.monotonic() + seconds
+        await self.workers.call_all("hold", {"capability": capability, "seconds": seconds})
+        _log.info("hold.began", capability=capability, seconds=seconds)
+        return await self.hold_state(capability)
+
+    async def release(self, capability: str) -> dict[str, Any]:
+        """Let the writes go that are held."""
+        self._must_know(capability)
+        self._holds.pop(capability, None)
+        await self.workers.call_all("release", {"capability": capability})
+        _log.info("hold.released", capability=capability)
+        return await self.hold_state(capability)
+
+    async def hold_state(self, capability: str) -> dict[str, Any]:
+        """Held and in flight over all workers; acknowledged when every one of them is there and holds."""
+        self._must_know(capability)
+        each = await self._holds_of_workers()
+        states = [NOTHING_HELD if one is None else one.get(capability, NOTHING_HELD) for one in each]
+        holding = [state for state in states if state["holding"]]
+        return {
+            "holding": bool(holding),
+            "held": sum(state["held"] for state in states),
+            "in_flight": sum(state["in_flight"] for state in states),
+            "acknowledged": len(holding) == len(states),
+            "expires_in": min((state["expires_in"] for state in holding), default=0.0),
+        }
+
+    def holds_in_force(self) -> list[Message]:
+        """What a worker that joins now must be told, so that a hold has no hole."""
+        now = time.monotonic()
+        self._holds = {name: until for name, until in self._holds.items() if until > now}
+        return [("hold", {"capability": name, "seconds": until - now}) for name, until in self._holds.items()]
+
+    async def metrics(self) -> dict[str, Any]:
+        """One snapshot for all workers, those included that are gone: a counter never goes back."""
+        members = [child for child in self.workers.members if child is not None]
+        answers = await self.workers.call_all("metrics")
+        for answer in answers:
+            if answer.pid is not None and answer.reply is not None:
+                self._snapshots[answer.pid] = _snapshot_in(answer.reply)
+        known = [self._snapshots[child.pid] for child in members if child.pid in self._snapshots]
+        return merge((self._gone, *known))
+
+    async def shadow(self, capability: str) -> dict[str, Any]:
+        """The accounting of the comparison and what its gate reads. Raises ComparerDown."""
+        self._must_know(capability)
+        (answer,) = await self.comparer.call_all("summary", {"capability": capability})
+        if answer.reply is None:
+            raise ComparerDown(answer.error or "no reason given")
+        summary: dict[str, Any] = answer.reply["summary"]
+        return summary
+
+    def _must_know(self, capability: str) -> None:
+        known = self.table_in_force.routes.capabilities
+        if capability not in known:
+            raise UnknownCapability(capability, tuple(known))
+
+    async def _holds_of_workers(self) -> list[dict[str, Any] | None]:
+        """What each worker says of its holds; None for one that did not answer."""
+        answers = await self.workers.call_all("holds")
+        return [None if answer.reply is None else _holds_in(answer.reply) for answer in answers]
+
+    def _remember(self, child: Child) -> None:
+        snapshot = self._snapshots.pop(child.pid, None)
+        if snapshot is not None:
+            self._gone = merge((self._gone, {**snapshot, **GAUGES}))
+
+    def _requests_by_capability(self, snapshot: Mapping[str, Any]) -> dict[str, dict[str, dict[str, int]]]:
+        """Capability to side to status class to count."""
+        homes = {route.name: route.capability for route in self.table_in_force.routes.routes}
+        found: dict[str, dict[str, Counter[str]]] = {}
+        for row in snapshot["requests"]:
+            if home := homes.get(row["route"]):
+                counts = Counter({name: count for name, count in row["classes"].items() if count})
+                found.setdefault(home, {}).setdefault(row["side"], Counter()).update(counts)
+        return {home: {side: dict(counts) for side, counts in sides.items()} for home, sides in found.items()}
+
+
+def _snapshot_in(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    snapshot: Mapping[str, Any] = reply.get("metrics", reply)
+    return snapshot
+
+
+def _holds_in(reply: Mapping[str, Any]) -> dict[str, Any]:
+    holds: dict[str, Any] = reply.get("holds", reply)
+    return holds

@@ -1,0 +1,88 @@
+"""One table from error to HTTP status, and the RFC 9457 body with an error id that is also in the log."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
+
+UNKNOWN: Final = "unknown"
+NOT_SENT: Final = "not sent"
+INCOMPLETE: Final = "incomplete"  # the client broke off, so the upstream never had the whole request
+BY_CLIENT: Final = frozenset({"malformed", "client_too_slow", "body_too_large"})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason why the gateway itself answers: its status and what the client is told."""
+
+    reason: str
+    status: int
+    phrase: str
+    detail: str
+
+
+PROBLEMS: Final[dict[str, Problem]] = {
+    problem.reason: problem
+    for problem in (
+        Problem("malformed", 400, "Bad Request", "The request is not well-formed HTTP/1.1."),
+        Problem("no_route", 404, "Not Found", "No route matches, and there is no default upstream."),
+        Problem("client_too_slow", 408, "Request Timeout", "The request did not arrive in time."),
+        Problem("body_too_large", 413, "Content Too Large", "The body is larger than the gateway accepts."),
+        Problem("target_too_long", 414, "URI Too Long", "The request target is longer than the gateway accepts."),
+        Problem("headers_too_large", 431, "Request Header Fields Too Large", "The header section is too large."),
+        Problem("method_refused", 501, "Not Implemented", "The gateway does not forward this method."),
+        Problem("version_refused", 505, "HTTP Version Not Supported", "The gateway speaks HTTP/1.0 and HTTP/1.1."),
+        Problem("loop", 508, "Loop Detected", "The request came from this gateway."),
+        Problem("upstream_unreachable", 502, "Bad Gateway", "The upstream accepts no connection."),
+        Problem("upstream_closed", 502, "Bad Gateway", "The upstream closed the connection before it answered."),
+        Problem("upstream_invalid", 502, "Bad Gateway", "The upstream's answer is not well-formed HTTP."),
+        Problem("upstream_connect_timeout", 504, "Gateway Timeout", "The upstream accepted no connection in time."),
+        Problem("upstream_timeout", 504, "Gateway Timeout", "The upstream did not answer in time."),
+        Problem("upstream_busy", 503, "Service Unavailable", "Every connection to the upstream is in use."),
+        Problem("breaker_open", 503, "Service Unavailable", "The upstream failed repeatedly and is left alone."),
+        Problem("hold_full", 503, "Service Unavailable", "Writes are held, and the gateway holds no more."),
+        Problem("draining", 503, "Service Unavailable", "The gateway is shutting down."),
+        Problem("last_hop", 200, "OK", "Max-Forwards is 0: the request ends at this gateway."),
+        Problem("internal", 500, "Internal Server Error", "The gateway failed on this request."),
+    )
+}
+
+
+def render(problem: Problem, *, outcome: str | None = None, keep_alive: bool = False, head_only: bool = False) -> bytes:
+    """The whole answer as bytes, logged under its error id.
+
+    `outcome` says of a write what became of it: a write that may have reached the upstream is 502 whatever the reason,
+    because the client must ask before it tries again.
+    """
+    status, phrase = (502, "Bad Gateway") if outcome == UNKNOWN else (problem.status, problem.phrase)
+    error_id = secrets.token_hex(8)
+    document: dict[str, object] = {
+        "type": f"urn:strangler:problem:{problem.reason}",
+        "title": phrase,
+        "status": status,
+        "detail": problem.detail,
+        "error_id": error_id,
+    }
+    if outcome is not None:
+        document["outcome"] = outcome
+    body = json.dumps(document).encode()
+    lines = [
+        f"HTTP/1.1 {status} {phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+    ]
+    if status == 503:
+        lines.append("Retry-After: 1")
+    if not keep_alive:
+        lines.append("Connection: close")
+    log.warning("exchange.problem", reason=problem.reason, status=status, outcome=outcome, error_id=error_id)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)

@@ -1,0 +1,89 @@
+"""An upgraded connection: bytes pass both ways untouched, with backpressure and half-close."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from gateway import headers
+from gateway.headers import Facts
+
+if TYPE_CHECKING:
+    from gateway.downstream import Downstream
+    from gateway.upstream import UpstreamConnection
+
+_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==").fullmatch
+
+
+def is_websocket(method: bytes, version: bytes, fields: list[tuple[bytes, bytes]], facts: Facts) -> bool:
+    """Whether a request asks for the one upgrade that is forwarded (RFC 6455 section 4.1, without a body)."""
+    upgrade = facts.get(headers.UPGRADE)
+    if upgrade is None or upgrade.strip(b" \t").lower() != b"websocket" or method != b"GET" or version != b"1":
+        return False
+    if facts.get(headers.CONTENT_LENGTH, b"0") != b"0" or headers.TRANSFER_ENCODING in facts:
+        return False
+    asked = {name.lower(): value.strip(b" \t") for name, value in fields}
+    options = headers.connection_options(facts.get(headers.CONNECTION, b""))
+    is_version = asked.get(b"sec-websocket-version") == b"13"
+    return is_version and b"upgrade" in options and _KEY(asked.get(b"sec-websocket-key", b"")) is not None
+
+
+class Tunnel:
+    """Joins the two connections until both directions have ended, or one connection is lost, or nothing moves."""
+
+    __slots__ = ("_client_ended", "_downstream", "_upstream", "_upstream_ended", "moved")
+
+    def __init__(self, downstream: Downstream, upstream: UpstreamConnection) -> None:
+        self._downstream = downstream
+        self._upstream = upstream
+        self._client_ended = self._upstream_ended = False
+        self.moved = True
+
+    def from_client(self, data: bytes) -> None:
+        """Bytes for the upstream."""
+        self.moved = True
+        self._upstream.transport.write(data)
+
+    def from_upstream(self, data: bytes) -> None:
+        """Bytes for the client."""
+        self.moved = True
+        self._downstream.transport.write(data)
+
+    def upstream_blocked(self, *, is_blocked: bool) -> None:
+        """The upstream reads slowly: the client is not read."""
+        if is_blocked:
+            self._downstream.transport.pause_reading()
+        else:
+            self._downstream.transport.resume_reading()
+
+    def client_blocked(self, *, is_blocked: bool) -> None:
+        """The client reads slowly: the upstream is not read."""
+        if is_blocked:
+            self._upstream.pause()
+        else:
+            self._upstream.resume()
+
+    def upstream_ended(self) -> bool:
+        """The upstream sends no more; the other direction stays open."""
+        self._upstream_ended = True
+        return self._ended(self._downstream)
+
+    def client_ended(self) -> bool:
+        """The client sends no more."""
+        self._client_ended = True
+        return self._ended(self._upstream)
+
+    def _ended(self, other: Downstream | UpstreamConnection) -> bool:
+        if self._client_ended and self._upstream_ended:
+            self.lost()
+            return False
+        if not other.transport.can_write_eof():
+            self.lost()
+            return False
+        other.transport.write_eof()
+        return True
+
+    def lost(self) -> None:
+        """End both."""
+        self._downstream.transport.close()
+        self._upstream.transport.close()

@@ -1,0 +1,274 @@
+"""One event loop that serves: listener, pools, the table in force, and the control channel to the supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import secrets
+import socket
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import structlog
+import uvloop
+
+from config.model import Routes
+from config.reader import read_routes
+from gateway.comparer_link import ComparerLink
+from gateway.control import Control, Message
+from gateway.downstream import Downstream
+from gateway.exchange import Exchange
+from gateway.freshness import Freshness
+from gateway.hold import Holds
+from gateway.limits import Limits
+from gateway.listening import parse_address
+from gateway.metrics import Metrics
+from gateway.mirror import Mirror
+from gateway.pool import Pool
+from gateway.request import Networks
+from gateway.table import Table, compile_table
+
+log = structlog.get_logger()
+BACKLOG = 4096
+TOKEN_KEY_BYTES = 32
+
+
+class ReadYourWrites(Protocol):
+    """`gateway.freshness.Freshness`, as the data plane uses it; the index is the capability's place in routes.yaml."""
+
+    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
+        """A write of that key was sent, or answered."""
+
+    def is_fresh(self, capability_index: int, key: bytes) -> bool:
+        """Whether modern has seen everything that the key wrote."""
+
+    def cover(self, capabilities: Sequence[str]) -> None:
+        """Index these capabilities from now on."""
+
+
+class AlwaysFresh:
+    """Where there is no file to share: nothing is known to be missing in modern."""
+
+    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
+        """Not noted."""
+
+    def is_fresh(self, capability_index: int, key: bytes) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def cover(self, capabilities: Sequence[str]) -> None:
+        """Nothing to index."""
+
+
+class Worker:
+    """Everything that the exchanges of one process share."""
+
+    def __init__(self, mirror_link: ComparerLink, freshness: ReadYourWrites, token_key: bytes, limits: Limits) -> None:
+        self.limits = limits
+        self.freshness = freshness
+        self.metrics = Metrics()
+        self.holds = Holds(limits)
+        self.mirror = Mirror(mirror_link, self.metrics, limits, token_key)
+        self.pools: dict[str, Pool] = {}
+        self.table: Table
+        self.trusted_proxies: Networks = ()
+        self.downstreams: set[Downstream] = set()
+        self.orphans: set[Exchange] = set()
+        self.is_draining = False
+        self.access_log = False
+        self.port = 0
+        self._clients: Counter[str] = Counter()
+        self._retired: list[Pool] = []
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put_table(self, routes: Routes) -> None:
+        """Put a table in force, whole; running exchanges keep what they have. Upstreams that did not change stay."""
+        table = compile_table(routes)
+        self.freshness.cover(tuple(routes.capabilities))
+        pools: dict[str, Pool] = {}
+        for name, settings in routes.upstreams.items():
+            known = self.pools.get(name)
+            pools[name] = known if known and known.settings == settings else Pool(name, settings, self.limits)
+        for name, pool in self.pools.items():
+            if pools.get(name) is not pool:
+                pool.shut()
+                self._retired.append(pool)
+        self.mirror.put_table(table)
+        self.trusted_proxies = routes.gateway.trusted_proxies
+        self.pools = pools
+        self.table = table
+
+    async def listen(self, host: str, port: int) -> None:
+        """Accept connections; the port is shared with the other workers."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Downstream(self), host, port, reuse_port=True, backlog=BACKLOG)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self._sweep()
+
+    def admit(self, downstream: Downstream) -> bool:
+        """Whether a client may have one more connection."""
+        self._clients[downstream.host] += 1
+        self.downstreams.add(downstream)
+        limit = self.limits.connections_per_client_max
+        if self._clients[downstream.host] > limit and not downstream.peer.is_trusted:
+            self.metrics.problems["too_many_connections"] += 1
+            return False
+        return True
+
+    def dismiss(self, downstream: Downstream) -> None:
+        """A client's connection is gone."""
+        self.downstreams.discard(downstream)
+        self._clients[downstream.host] -= 1
+        if not self._clients[downstream.host]:
+            del self._clients[downstream.host]
+
+    def _sweep(self) -> None:
+        """The one timer of the data plane: coarse, so that no request pays for a timer of its own."""
+        now = monotonic()
+        for downstream in tuple(self.downstreams):
+            downstream.sweep(now)
+        for exchange in tuple(self.orphans):
+            exchange.sweep(now)
+        for pool in (*self.pools.values(), *self._retired):
+            pool.sweep(now)
+        self._retired = [pool for pool in self._retired if pool.open_count or pool.waiting]
+        self.mirror.sweep(now)
+        self._timer = asyncio.get_running_loop().call_later(self.limits.sweep_seconds, self._sweep)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The metrics of this worker."""
+        found = self.metrics.snapshot()
+        found["connections"] = [
+            {"upstream": name, "state": state, "count": count}
+            for name, pool in self.pools.items()
+            for state, count in pool.states().items()
+        ]
+        found["held"] = {name: len(hold.waiting) for name, hold in self.holds.by_capability.items()}
+        found["in_flight_writes"] = {name: hold.in_flight for name, hold in self.holds.by_capability.items()}
+        return found
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more and finish what runs, for at most these seconds; then everything is closed."""
+        self.is_draining = True
+        if self._server is not None:
+            self._server.close()
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            for downstream in tuple(self.downstreams):
+                downstream.drain()
+            if not (self.downstreams or self.orphans or self.mirror.live):
+                break
+            await asyncio.sleep(0.01)
+        self.mirror.close()
+        for downstream in tuple(self.downstreams):
+            downstream.transport.abort()
+        for pool in self.pools.values():
+            pool.shut()
+        if self._timer is not None:
+            self._timer.cancel()
+        while self.mirror.link.has_unsent and monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+
+
+class WorkerControl(Control):
+    """What the supervisor may ask of a worker."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+
+    @property
+    def _running(self) -> Worker:
+        if self.worker is None:
+            raise RuntimeError("the worker was not started")
+        return self.worker
+
+    async def do_start(self, message: Message) -> Message:
+        """Read the table, listen."""
+        routes = await asyncio.to_thread(read_routes, Path(message["routes"]))
+        run = Path(message["run"])
+        comparer = message.get("comparer")
+        limits = Limits(**message.get("limits", {}))
+        link = ComparerLink(Path(comparer) if comparer else None, limits.comparer_bytes_max)
+        freshness: ReadYourWrites = AlwaysFresh()
+        if message.get("freshness"):
+            writer = int(message.get("index", 0))
+            freshness = Freshness(Path(message["freshness"]), tuple(routes.capabilities), writer=writer)
+        worker = Worker(link, freshness, token_key(run), limits)
+        worker.access_log = bool(message.get("access_log"))
+        worker.put_table(routes)
+        address = parse_address(message["listen"])
+        await worker.listen(address.host, address.port)
+        self.worker = worker
+        gc.collect()
+        gc.freeze()
+        return {"digest": routes.digest, "port": worker.port}
+
+    async def do_table(self, message: Message) -> Message:
+        """Read another routes.yaml and put it in force; one that is not valid changes nothing."""
+        routes = await asyncio.to_thread(read_routes, Path(message["path"]))
+        self._running.put_table(routes)
+        return {"digest": routes.digest}
+
+    async def do_hold(self, message: Message) -> Message:
+        """Hold a capability's writes."""
+        self._running.holds.of(message["capability"]).begin(float(message["seconds"]))
+        return {}
+
+    async def do_release(self, message: Message) -> Message:
+        """Let them go."""
+        self._running.holds.of(message["capability"]).release()
+        return {}
+
+    async def do_holds(self, message: Message) -> Message:  # noqa: ARG002
+        """What is held and what is in flight."""
+        for name in self._running.table.routes.capabilities:
+            self._running.holds.of(name)
+        return {"holds": self._running.holds.report()}
+
+    async def do_metrics(self, message: Message) -> Message:  # noqa: ARG002
+        """What was counted."""
+        return {"metrics": self._running.snapshot()}
+
+    async def drain(self, seconds: float) -> None:
+        """Finish."""
+        if self.worker is not None:
+            await self.worker.drain(seconds)
+
+
+def token_key(run: Path) -> bytes:
+    """The secret by which keys become tokens: one for all workers of a run directory, and for later runs."""
+    path = run / "token.key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) >= TOKEN_KEY_BYTES:
+            return key
+        key = secrets.token_bytes(TOKEN_KEY_BYTES)
+        path.write_bytes(key)
+        return key
+    with os.fdopen(handle, "wb") as file:
+        key = secrets.token_bytes(TOKEN_KEY_BYTES)
+        file.write(key)
+    return key
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The process that the supervisor starts."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control-fd", type=int, required=True)
+    handle = parser.parse_args(arguments).control_fd
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    uvloop.run(WorkerControl().serve(socket.socket(fileno=handle)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""A crew of children: started, introduced to their work, replaced when they end, drained together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from config.errors import StranglerError
+from gateway.child import CALL_SECONDS, Child, Program, Reply
+
+START_SECONDS = 30.0
+BACK_OFF_SECONDS_MIN, BACK_OFF_SECONDS_MAX = 0.05, 2.0
+STEADY_SECONDS = 10.0
+GRACE_SECONDS = 2.0
+
+Message = tuple[str, dict[str, Any]]
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one member said: a reply, or why there is none; `pid` is None while it is being replaced."""
+
+    pid: int | None
+    reply: Reply | None
+    error: str | None = None
+
+
+class Crew:
+    """Keeps `count` children of one command alive.
+
+    `introduce(index)` gives the messages for a new child; they are sent in one go, so that what follows the first
+    (a hold that is in force) is in the child's hands before it does anything else.
+    """
+
+    def __init__(self, program: Program, count: int, introduce: Callable[[int], Sequence[Message]]) -> None:
+        self.name = program.name
+        self._program = program
+        self.restarts = 0
+        self.on_loss: Callable[[Child], None] = lambda _: None
+        self._introduce = introduce
+        self._members: list[Child | None] = [None] * count
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
+
+    @property
+    def members(self) -> tuple[Child | None, ...]:
+        """One place a child; None while it is being replaced."""
+        return tuple(self._members)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every place is filled by a child that has accepted its work."""
+        return all(child is not None and child.is_ready for child in self._members)
+
+    async def start(self) -> None:
+        """Start all and wait until each has accepted its work. Raises the first one's error, and then none is left."""
+        first = await asyncio.gather(
+            *(self._hire(index) for index in range(len(self._members))), return_exceptions=True
+        )
+        failed = [one for one in first if isinstance(one, BaseException)]
+        if failed:
+            await self.end()
+            raise failed[0]
+        self.keep()
+
+    def keep(self) -> None:
+        """Watch over every place from now on, also over those that are empty; again does nothing."""
+        if self._keepers or self._is_stopping:
+            return
+        loop = asyncio.get_running_loop()
+        self._keepers = {loop.create_task(self._keep(index)) for index in range(len(self._members))}
+
+    async def call_all(
+        self, do: str, fields: Mapping[str, Any] | None = None, *, within: float = CALL_SECONDS
+    ) -> list[Answer]:
+        """Ask every member at once; one answer a place, in order, and never an exception."""
+        return list(await asyncio.gather(*(self._ask(child, do, fields, within) for child in self._members)))
+
+    async def drain(self, seconds: float) -> bool:
+        """Let every member finish and exit; past the deadline it is killed. Whether all ended by themselves, with 0."""
+        self._is_stopping = True
+        children = [child for child in self._members if child is not None]
+        clean = await asyncio.gather(*(self._drain_one(child, seconds) for child in children))
+        await self.end()
+        return all(clean)
+
+    async def end(self) -> None:
+        """Kill what is left and wait for it."""
+        self._is_stopping = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        for child in self._members:
+            if child is not None:
+                child.kill()
+                await child.ended()
+        self._members = [None] * len(self._members)
+
+    async def _hire(self, index: int) -> None:
+        """Fill a place: start a child and introduce it. Raises what went wrong, and then the place stays empty."""
+        child = await Child.spawn(self._program)
+        # From here on the child is asked whatever all are asked; it hears its introduction first.
+        self._members[index] = child
+        try:
+            calls = [child.call(do, fields, within=START_SECONDS) for do, fields in self._introduce(index)]
+            await asyncio.gather(*calls)
+        except BaseException:
+            child.kill()
+            await child.ended()
+            self._members[index] = None
+            raise
+        child.is_ready = True
+
+    async def _keep(self, index: int) -> None:
+        loop = asyncio.get_running_loop()
+        delay = 0.0
+        while not self._is_stopping:
+            began = loop.time()
+            if self._members[index] is not None:
+                await self._watch(index)
+            delay = 0.0 if loop.time() - began > STEADY_SECONDS else delay
+            if self._is_stopping:
+                return
+            await asyncio.sleep(delay)
+            delay = min(max(delay * 2, BACK_OFF_SECONDS_MIN), BACK_OFF_SECONDS_MAX)
+            try:
+                await self._hire(index)
+            except (StranglerError, OSError) as error:
+                _log.error("child.not_started", child=self.name, reason=str(error), next_try_seconds=delay)
+
+    async def _watch(self, index: int) -> None:
+        child = self._members[index]
+        if child is None:
+            return
+        code = await child.ended()
+        if self._is_stopping:
+            return
+        self._members[index] = None
+        self.restarts += 1
+        self.on_loss(child)
+        _log.warning("child.lost", child=self.name, pid=child.pid, exit_code=code)
+
+    async def _drain_one(self, child: Child, seconds: float) -> bool:
+        with contextlib.suppress(StranglerError):
+            await child.call("drain", {"seconds": seconds}, within=seconds + GRACE_SECONDS)
+        try:
+            async with asyncio.timeout(seconds + GRACE_SECONDS):
+                return await child.ended() == 0
+        except TimeoutError:
+            _log.warning("child.killed", child=self.name, pid=child.pid, after_seconds=seconds)
+            child.kill()
+            await child.ended()
+            return False
+
+    async def _ask(self, child: Child | None, do: str, fields: Mapping[str, Any] | None, within: float) -> Answer:
+        if child is None:
+            return Answer(None, None, f"the {self.name} is being replaced")
+        try:
+            return Answer(child.pid, await child.call(do, fields, within=within))
+        except StranglerError as error:
+            return Answer(child.pid, None, str(error))

@@ -1,0 +1,1 @@
+"""CORE/87, the simulated core-banking monolith of the demo."""

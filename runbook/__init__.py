@@ -1,0 +1,1 @@
+"""Stages, steps, gates, approvals and journal of a migration; the command line."""

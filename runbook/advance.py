@@ -1,0 +1,254 @@
+"""The commands that move a capability: plan, advance, back, and what people say about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from config.errors import DatabaseDown, StranglerError, UnknownCapability
+from config.model import Routes
+from config.reader import read_routes
+from runbook import runs
+from runbook.approvals import Decisions, Waiver, decide, decisions_on, give_waiver, waivers_of
+from runbook.checks import findings_of
+from runbook.control import Control
+from runbook.cutover import steps_for
+from runbook.errors import PlanStale
+from runbook.execute import Event, Progress, Steps, execute, undo_remains
+from runbook.gates import Finding, with_waivers
+from runbook.ground import Ground, standing_on, transition_of
+from runbook.journal import Journal
+from runbook.lease import Lease, acquire, release
+from runbook.plan import Action, Bindings, Plan, is_stale, mappings_digest
+from runbook.stages import Kind, Transition
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did. `resolved` says what happened to a run that had been interrupted before it."""
+
+    capability: str
+    transition: Transition
+    run_id: str
+    plan_hash: str
+    events: tuple[Event, ...]
+    pause_seconds: float | None
+    resolved: Literal["", "finished", "undone"] = ""
+    exit_code: ClassVar[int] = 0
+
+    @property
+    def next_commands(self) -> tuple[str, ...]:
+        """What may be run now."""
+        return (f"strangler status {self.capability}", f"strangler plan {self.capability}")
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Routes and journal, open for one command."""
+
+    routes: Routes
+    journal: Journal
+
+    @property
+    def control(self) -> Control:
+        return self.journal.control
+
+
+def quiet(_event: Event) -> None:
+    """Show nothing."""
+
+
+def make_plan(routes_path: Path, capability: str, *, kind: Kind = "advance", percent: float | None = None) -> Plan:
+    """Return what `advance` (or `back`) would do now, with its hash. Raises NoSuchTransition, DatabaseDown."""
+    with _desk(routes_path) as desk:
+        return _plan(desk, capability, kind, percent)
+
+
+def advance(
+    routes_path: Path,
+    capability: str,
+    *,
+    percent: float | None = None,
+    plan_hash: str | None = None,
+    actor: str,
+    progress: Progress = quiet,
+) -> Outcome:
+    """Move a capability one stage on (or to more canary), after what an interrupted run left is resolved.
+
+    Raises PlanStale, BlockedByGate, WaitingForApproval, LeaseHeld, SpotDifference (their exit codes are DESIGN's), or
+    StepFailed when everything was undone, UndoFailed or Unfinished when the same command has to be run again.
+    """
+    return _move(routes_path, _Order(capability, "advance", percent, plan_hash, actor), progress)
+
+
+def back(
+    routes_path: Path, capability: str, *, plan_hash: str | None = None, actor: str, progress: Progress = quiet
+) -> Outcome:
+    """Move a capability one stage back; raises as `advance` does."""
+    return _move(routes_path, _Order(capability, "back", None, plan_hash, actor), progress)
+
+
+def approve(  # noqa: PLR0913  # the words of one sentence, all of them named by the caller
+    routes_path: Path,
+    capability: str,
+    *,
+    plan_hash: str,
+    actor: str,
+    kind: Kind = "advance",
+    percent: float | None = None,
+    decision: Literal["approve", "reject"] = "approve",
+) -> Decisions:
+    """Approve or reject exactly the plan with that hash. Raises PlanStale when it is no longer the plan."""
+    with _desk(routes_path) as desk:
+        plan = _plan(desk, capability, kind, percent)
+        if is_stale(plan_hash, plan.hash):
+            raise PlanStale(capability, plan_hash, plan.hash)
+        return decide(desk.journal, plan, decision, actor)
+
+
+def waive(  # noqa: PLR0913  # as above
+    routes_path: Path, capability: str, gate: str, *, lasting: timedelta, reason: str, actor: str, second: str
+) -> Waiver:
+    """Let a gate pass for a time, on the word of two people. Raises NeedsTwoPeople, UnknownGate."""
+    with _desk(routes_path) as desk:
+        if capability not in desk.routes.capabilities:
+            raise UnknownCapability(capability, tuple(desk.routes.capabilities))
+        return give_waiver(desk.journal, Waiver(capability, gate, reason, actor, second, ""), lasting)
+
+
+def gates(
+    routes_path: Path, capability: str, *, kind: Kind = "advance", percent: float | None = None
+) -> tuple[Finding, ...]:
+    """Ask the gates of the next transition now, with waivers marked. Raises what cannot be asked."""
+    with _desk(routes_path) as desk, _ground(desk, capability, kind, percent) as ground:
+        waived = {waiver.gate: waiver.people for waiver in waivers_of(desk.control, capability)}
+        return with_waivers(findings_of(ground), waived)
+
+
+@dataclass(frozen=True)
+class _Order:
+    capability: str
+    kind: Kind
+    percent: float | None
+    plan_hash: str | None
+    actor: str
+
+
+class _Watch:
+    """Passes events on to whoever watches, and keeps them for the outcome."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.events: list[Event] = []
+        self._progress = progress
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        self._progress(event)
+
+
+def _move(routes_path: Path, order: _Order, progress: Progress) -> Outcome:
+    watch = _Watch(progress)
+    with _desk(routes_path) as desk, _leased(desk, order) as lease:
+        left = runs.interrupted(desk.control, order.capability)
+        if left is None:
+            return _run(desk, lease, order, watch)
+        record = _resolve(desk, lease, left, watch)
+        if left.status == "committed":
+            pause = record.pause_seconds
+            events = tuple(watch.events)
+            return Outcome(left.capability, left.transition, left.id, left.plan_hash, events, pause, "finished")
+        return replace(_run(desk, lease, order, watch), resolved="undone")
+
+
+def _run(desk: _Desk, lease: Lease, order: _Order, watch: _Watch) -> Outcome:
+    transition = transition_of(desk.routes, order.capability, order.kind, order.percent)
+    with standing_on(desk.routes, order.capability, transition, desk.journal, actor=order.actor) as ground:
+        plan = _plan_on(ground)
+        if order.plan_hash is not None and is_stale(order.plan_hash, plan.hash):
+            raise PlanStale(order.capability, order.plan_hash, plan.hash)
+        record = runs.begin(desk.journal, lease, plan, order.actor)
+        ground.run_id, ground.plan_hash = record.run_id, plan.hash
+        _execute(steps_for(ground, record), record, ground, watch)
+        pause = ground.budget.pause_seconds
+        return Outcome(order.capability, transition, record.run_id, plan.hash, tuple(watch.events), pause)
+
+
+def _resolve(desk: _Desk, lease: Lease, left: runs.Run, watch: _Watch) -> runs.RunRecord:
+    """Finish a committed run, undo one that was not; reality says what of it is left to do."""
+    record = runs.RunRecord(desk.journal, lease, left.id, left.actor)
+    with standing_on(desk.routes, left.capability, left.transition, desk.journal, actor=left.actor) as ground:
+        ground.run_id, ground.plan_hash = left.id, left.plan_hash
+        steps = steps_for(ground, record)
+        if left.status == "committed":
+            _execute(steps, record, ground, watch)
+        else:
+            undo_remains(steps, record, watch)
+    return record
+
+
+def _execute(steps: Steps, record: runs.RunRecord, ground: Ground, watch: _Watch) -> None:
+    def noting_the_pause(event: Event) -> None:
+        record.pause_seconds = ground.budget.pause_seconds
+        watch(event)
+
+    record.is_paused = lambda: ground.budget.is_running
+    try:
+        execute(steps, record, noting_the_pause)
+    finally:
+        with suppress(StranglerError):
+            record.flush()
+
+
+def _plan(desk: _Desk, capability: str, kind: Kind, percent: float | None) -> Plan:
+    with _ground(desk, capability, kind, percent) as ground:
+        return _plan_on(ground)
+
+
+def _plan_on(ground: Ground) -> Plan:
+    steps, sync = steps_for(ground), ground.capability.sync
+    bindings = Bindings(
+        ground.name,
+        ground.routes.digest,
+        mappings_digest(sync.mappings if sync else None),
+        runs.completed_runs(ground.control, ground.name),
+    )
+    actions = tuple(Action(step.name, step.describe(), step is steps.commit) for step in steps.all)
+    plan = Plan(ground.transition, bindings, actions, ground.capability.approvals)
+    given = decisions_on(ground.control, plan.hash, ground.actor)
+    left = runs.interrupted(ground.control, ground.name)
+    interrupted = f"{left.id} ({left.transition.name}, {left.status})" if left else ""
+    return replace(plan, approved_by=given.approved_by, rejected_by=given.rejected_by, interrupted=interrupted)
+
+
+@contextmanager
+def _desk(routes_path: Path) -> Iterator[_Desk]:
+    routes = read_routes(routes_path)
+    control = Control.of(routes)
+    try:
+        yield _Desk(routes, Journal(control))
+    finally:
+        control.close()
+
+
+@contextmanager
+def _ground(desk: _Desk, capability: str, kind: Kind, percent: float | None) -> Iterator[Ground]:
+    transition = transition_of(desk.routes, capability, kind, percent)
+    with standing_on(desk.routes, capability, transition, desk.journal) as ground:
+        yield ground
+
+
+@contextmanager
+def _leased(desk: _Desk, order: _Order) -> Iterator[Lease]:
+    if order.capability not in desk.routes.capabilities:
+        raise UnknownCapability(order.capability, tuple(desk.routes.capabilities))
+    lease = acquire(desk.control, order.capability, order.actor)
+    try:
+        yield lease
+    finally:
+        # One that cannot be given up expires by itself, or when this process has ended.
+        with suppress(DatabaseDown):
+            release(desk.control, lease)

@@ -1,0 +1,67 @@
+"""The command line: every subcommand, and how an error becomes one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from config.errors import StranglerError
+from runbook.commands import compare, demo, journal, move, people, routes, run, tools
+
+app = typer.Typer(
+    name="strangler",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Moves a monolith that cannot stop to new services, one capability at a time.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or invalid routes.yaml, 3 blocked by a gate, 4 waiting for an "
+    "approval, 5 plan is stale, 6 verification found differences, 7 another run holds the lease.",
+)
+
+
+@app.callback()
+def prepare() -> None:
+    """Moves a monolith that cannot stop to new services, one capability at a time."""
+    from runbook.logs import configure
+
+    configure()
+
+
+for command in (
+    demo.demo,
+    run.gateway,
+    routes.check,
+    routes.explain,
+    routes.schema,
+    move.status,
+    move.plan,
+    move.advance,
+    move.back,
+    people.gates,
+    people.approve,
+    people.reject,
+    people.waive,
+):
+    app.command()(command)
+app.add_typer(journal.journal, name="journal")
+app.add_typer(run.sync, name="sync")
+app.add_typer(tools.migrate, name="migrate")
+app.command()(compare.report)
+app.command()(compare.judge)
+app.add_typer(tools.copybook, name="copybook")
+app.command()(run.legacy)
+app.command()(run.service)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence with its remedy, never a traceback."""
+    try:
+        app()
+    except StranglerError as error:
+        typer.echo(f"strangler: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""gates, approve, reject, waive: what stands before the next step, and what people say to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from runbook.commands.options import (
+    DEFAULT_ROUTES,
+    ActorOption,
+    BackOption,
+    CapabilityArgument,
+    JsonOption,
+    PercentOption,
+    RoutesOption,
+    show,
+    show_json,
+    who,
+)
+
+HOURS_BY_UNIT = {"m": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def gates(
+    capability: CapabilityArgument,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    explain: Annotated[str | None, typer.Option(help="Only this gate, with why it matters.")] = None,
+    back: BackOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Ask the gates of the next step now: evidence, threshold, why one blocks, how to clear it. Exit 3 if one does.
+
+    Example: strangler gates accounts --explain lag
+    """
+    from runbook.advance import gates as ask
+    from runbook.screen_run import findings_screen
+
+    found = ask(routes, capability, kind="back" if back else "advance")
+    if explain is not None:
+        found = tuple(one for one in found if one.gate.partition(":")[0] == explain)
+        if not found:
+            raise typer.BadParameter(f"no gate {explain!r} stands before the next step", param_hint="--explain")
+    if json:
+        show_json({"gates": found})
+    else:
+        show(findings_screen(found, explain))
+    raise typer.Exit(3 if any(one.blocks for one in found) else 0)
+
+
+def approve(
+    capability: CapabilityArgument,
+    plan_hash: Annotated[str, typer.Option("--plan", help="The hash of the plan that you have read.")],
+    routes: RoutesOption = DEFAULT_ROUTES,
+    percent: PercentOption = None,
+    back: BackOption = False,
+    actor: ActorOption = None,
+) -> None:
+    """Approve exactly that plan; whoever starts the run cannot approve it.
+
+    Example: strangler approve accounts --plan a41f03c2 --as bob
+    """
+    _decide("approve", capability, plan_hash, routes, percent, back, actor)
+
+
+def reject(
+    capability: CapabilityArgument,
+    plan_hash: Annotated[str, typer.Option("--plan", help="The hash of the plan that you have read.")],
+    routes: RoutesOption = DEFAULT_ROUTES,
+    percent: PercentOption = None,
+    back: BackOption = False,
+    actor: ActorOption = None,
+) -> None:
+    """Reject exactly that plan.
+
+    Example: strangler reject accounts --plan a41f03c2 --as bob
+    """
+    _decide("reject", capability, plan_hash, routes, percent, back, actor)
+
+
+def waive(
+    capability: CapabilityArgument,
+    gate: Annotated[str, typer.Argument(help="The gate's name, or writers:NAME for one writer.")],
+    lasting: Annotated[str, typer.Option("--for", help="How long, as in 30m, 2h or 1d.")],
+    reason: Annotated[str, typer.Option(help="Why; it goes into the journal.")],
+    second: Annotated[str, typer.Option(help="The second person who agrees.")],
+    routes: RoutesOption = DEFAULT_ROUTES,
+    actor: ActorOption = None,
+) -> None:
+    """Let one gate pass for a time, on the word of two people.
+
+    Example: strangler waive accounts writers:corebank-batch --for 2h --reason 'stopped by the fence' --second bob
+    """
+    from runbook.advance import waive as give
+
+    number, unit = lasting[:-1], lasting[-1:]
+    if unit not in HOURS_BY_UNIT or not number.replace(".", "", 1).isdigit():
+        raise typer.BadParameter("expected a duration as in 30m, 2h or 1d", param_hint="--for")
+    hours = timedelta(hours=float(number) * HOURS_BY_UNIT[unit])
+    given = give(routes, capability, gate, lasting=hours, reason=reason, actor=who(actor), second=second)
+    typer.echo(f"{given.gate} is waived until {given.expires_at} by {given.people}")
+
+
+def _decide(
+    decision: Literal["approve", "reject"],
+    capability: str,
+    plan_hash: str,
+    routes: Path,
+    percent: float | None,
+    back: bool,
+    actor: str | None,
+) -> None:
+    from runbook.advance import approve as decide
+
+    given = decide(
+        routes,
+        capability,
+        plan_hash=plan_hash,
+        actor=who(actor),
+        kind="back" if back else "advance",
+        percent=percent,
+        decision=decision,
+    )
+    typer.echo(
+        f"approved by: {', '.join(given.approved_by) or '-'}; rejected by: {', '.join(given.rejected_by) or '-'}"
+    )

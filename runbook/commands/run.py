@@ -1,0 +1,153 @@
+"""gateway, legacy, service, sync: the programs that run until they are told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runbook.commands.options import DEFAULT_ROUTES, CapabilityArgument, JsonOption, RoutesOption, show, show_json
+
+ListenOption = Annotated[str, typer.Option(help="HOST:PORT to listen on; port 0 picks a free one.")]
+
+
+def gateway(
+    routes: RoutesOption = DEFAULT_ROUTES,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT for clients, instead of the file's.")] = None,
+    admin: Annotated[str | None, typer.Option(help="HOST:PORT of the admin API, instead of the file's.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that share the port.")] = None,
+) -> None:
+    """Run the proxy: put it in front of the monolith, and no client notices.
+
+    Example: strangler gateway --listen 127.0.0.1:8080 --workers 2
+    """
+    from gateway.server import serve
+
+    raise typer.Exit(serve(routes, listen=listen, admin=admin, workers=workers))
+
+
+def legacy(
+    listen: ListenOption = "127.0.0.1:9100",
+    database: Annotated[
+        str, typer.Option(envvar="LEGACY_DB", show_default=False, help="Its database; best given by the environment.")
+    ] = "postgresql://127.0.0.1:5432/corebank",
+) -> None:
+    """Run the simulated core-banking monolith on a database that `strangler demo` or its seed filled.
+
+    Example: LEGACY_DB=postgresql://... strangler legacy --listen 127.0.0.1:9100
+    """
+    from legacy_adapter.monolith.app import serve
+
+    serve(database, listen)
+
+
+def service(
+    name: Annotated[str, typer.Argument(help="ledger, or facade: the monolith's wire over the ledger.")],
+    listen: ListenOption = "127.0.0.1:9201",
+    database: Annotated[
+        str, typer.Option(envvar="LEDGER_DB", show_default=False, help="The service's database; best by environment.")
+    ] = "postgresql://127.0.0.1:5433/ledger",
+    ledger: Annotated[str, typer.Option(envvar="LEDGER_URL", help="For the facade: where the ledger is.")] = (
+        "http://127.0.0.1:9201"
+    ),
+) -> None:
+    """Run one of the new services.
+
+    Example: LEDGER_DB=postgresql://... strangler service ledger --listen 127.0.0.1:9201
+    """
+    if name == "ledger":
+        from services.ledger.app import serve as serve_ledger
+
+        serve_ledger(database, listen)
+    elif name == "facade":
+        from legacy_adapter.facade import serve as serve_facade
+
+        serve_facade(ledger, listen)
+    else:
+        raise typer.BadParameter(f"there is no service {name!r}; there are ledger and facade", param_hint="NAME")
+
+
+sync = typer.Typer(no_args_is_help=True, help="Keep both databases in step: run, check, status, verify.")
+
+
+@sync.command("run")
+def sync_run(
+    capability: CapabilityArgument,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    once: Annotated[bool, typer.Option("--once", help="End when what was flushed at the start is applied.")] = False,
+) -> None:
+    """Run both streams of a capability; the first run makes slots and publications and copies the tables.
+
+    Example: strangler sync run accounts
+    """
+    import signal
+    import threading
+
+    from cdc.sync import run
+    from config.reader import read_routes
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(read_routes(routes), capability, once=once, stop=stop)
+
+
+@sync.command("check")
+def sync_check(capability: CapabilityArgument, routes: RoutesOption = DEFAULT_ROUTES, json: JsonOption = False) -> None:
+    """Check mappings, tables, privileges and settings before anything is created.
+
+    Example: strangler sync check accounts --json
+    """
+    from cdc.check import inspect
+    from config.reader import read_routes
+    from runbook.screen_sync import check_screen
+
+    report = inspect(read_routes(routes), capability)
+    if json:
+        show_json(report.as_json())
+    else:
+        show(check_screen(report))
+    raise typer.Exit(0 if report.is_ready else 1)
+
+
+@sync.command("status")
+def sync_status(
+    capability: CapabilityArgument, routes: RoutesOption = DEFAULT_ROUTES, json: JsonOption = False
+) -> None:
+    """Show both streams: state, delay, what was applied, the write-ahead log that their slots hold.
+
+    Example: strangler sync status accounts
+    """
+    from config.reader import read_routes
+    from runbook.screen_sync import stream_rows, streams_screen
+
+    rows = stream_rows(read_routes(routes), capability)
+    if json:
+        show_json({"streams": rows})
+    else:
+        show(streams_screen(rows))
+    raise typer.Exit(0 if all(row["state"] == "streaming" for row in rows) else 1)
+
+
+@sync.command("verify")
+def sync_verify(
+    capability: CapabilityArgument,
+    direction: Annotated[str, typer.Option(help="forward, reverse or both.")] = "both",
+    routes: RoutesOption = DEFAULT_ROUTES,
+    json: JsonOption = False,
+) -> None:
+    """Compare both databases by the mapping; differing rows are named by key. Exit 6 if there are any.
+
+    Example: strangler sync verify accounts --direction both
+    """
+    from config.reader import read_routes
+    from runbook.screen_sync import verify_each, verify_screen
+
+    if direction not in ("forward", "reverse", "both"):
+        raise typer.BadParameter("expected forward, reverse or both", param_hint="--direction")
+    results = verify_each(read_routes(routes), capability, direction)
+    if json:
+        show_json({"results": results})
+    else:
+        show(verify_screen(results))
+    raise typer.Exit(0 if all(result.equal for result in results) else 6)

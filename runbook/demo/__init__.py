@@ -1,0 +1,1 @@
+"""The demo: the whole story on throw-away databases, under load, with the proof at its end."""

@@ -1,0 +1,297 @@
+"""The conditions between two stages: what a gate is, when it applies, and how a measurement becomes a finding; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from runbook.census import Writer
+from runbook.gateways import Table
+from runbook.stages import Transition
+
+VERIFY_AGE_SECONDS_MAX = 3600.0
+HEARTBEAT_AGE_SECONDS_MAX = 15.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition. `why` says what goes wrong without it, `remedy` what clears it."""
+
+    name: str
+    applies: Callable[[Transition], bool]
+    needs_sync: bool
+    why: str
+    remedy: str
+
+    def finding(self, is_ok: bool, evidence: str, threshold: str, *, detail: str = "", remedy: str = "") -> Finding:
+        """Compose what was found; `detail` is the one of several things that this finding is about."""
+        name = f"{self.name}:{detail}" if detail else self.name
+        return Finding(name, is_ok, evidence, threshold, self.why, remedy or self.remedy)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One gate's answer with its evidence. `waived_by` names the people when it does not pass and is let pass."""
+
+    gate: str
+    ok: bool
+    evidence: str
+    threshold: str
+    why: str
+    remedy: str
+    waived_by: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the capability may not move on."""
+        return not self.ok and not self.waived_by
+
+
+class Stream(Protocol):
+    """What is judged of cdc.state.StreamState."""
+
+    @property
+    def state(self) -> str: ...  # noqa: D102  # the columns of strangler.stream
+    @property
+    def mode(self) -> str: ...  # noqa: D102
+    @property
+    def error(self) -> str | None: ...  # noqa: D102
+    @property
+    def alarms(self) -> int: ...  # noqa: D102
+    @property
+    def last_alarm(self) -> str | None: ...  # noqa: D102
+
+
+def _always(_transition: Transition) -> bool:
+    return True
+
+
+def _forward(transition: Transition) -> bool:
+    return transition.kind == "advance" and transition.to_stage != "retired"
+
+
+def _to_canary_or_on(transition: Transition) -> bool:
+    return transition.kind == "advance" and transition.to_stage in ("canary", "modern")
+
+
+def _cutover(transition: Transition) -> bool:
+    return transition.moves_writes
+
+
+def _needs_flow(transition: Transition) -> bool:
+    return _forward(transition) or _cutover(transition)
+
+
+def _needs_way_back(transition: Transition) -> bool:
+    return _cutover(transition) or transition.to_stage == "retired"
+
+
+# In the order in which they are asked: the cheap ones, and those that explain the others, first.
+GATES: tuple[Gate, ...] = (
+    Gate(
+        "gateways",
+        _always,
+        False,
+        "a gateway on another file would send requests to another home",
+        "Look at GET /api/table of that gateway; it shows why it refused the file",
+    ),
+    Gate(
+        "stream",
+        _needs_flow,
+        True,
+        "what legacy and modern hold drifts apart while the stream stands still",
+        "strangler sync status; start it with: strangler sync run",
+    ),
+    Gate(
+        "lag",
+        _needs_flow,
+        True,
+        "the pause lasts as long as the stream needs to catch up",
+        "wait, or find what holds the target back: strangler sync status",
+    ),
+    Gate(
+        "verify",
+        _to_canary_or_on,
+        True,
+        "differences that nobody looked for would become the truth",
+        "strangler sync verify, then strangler sync repair for what differs",
+    ),
+    Gate(
+        "comparison",
+        _to_canary_or_on,
+        False,
+        "clients would get other answers than they get today",
+        "strangler report shows the clusters of differences and how many more requests are needed",
+    ),
+    Gate(
+        "way_back",
+        _needs_way_back,
+        True,
+        "after the cutover every write must reach the other side, so that going back loses nothing",
+        "strangler sync status; an alarm names who wrote without coming through the routes",
+    ),
+    Gate(
+        "fences",
+        _cutover,
+        True,
+        "two homes at once would accept writes",
+        "strangler sync run installs the fences; the home's is lifted and the other side's is raised",
+    ),
+    Gate(
+        "transactions",
+        _cutover,
+        True,
+        "the fence waits for open writers, and held clients wait with it",
+        "end the named session, or wait for it",
+    ),
+    Gate(
+        "privileges",
+        _cutover,
+        True,
+        "a privilege that is missing would be found in the middle of the pause",
+        "GRANT what is named to the role of routes.yaml's database url",
+    ),
+    Gate(
+        "sequences",
+        _cutover,
+        True,
+        "the new home would give out keys that exist already",
+        "ALTER SEQUENCE so that it can go on above the other side's",
+    ),
+    Gate(
+        "writers",
+        _cutover,
+        True,
+        "a job or a person that writes to the old home directly is refused by the fence after the cutover",
+        "move the writer, name it under `writers` if it comes through the routes, or: strangler waive",
+    ),
+    Gate(
+        "sentinel",
+        _cutover,
+        True,
+        "a way back that was never gone is a hope",
+        "strangler sync status; both streams must run",
+    ),
+)
+BY_NAME = {gate.name: gate for gate in GATES}
+
+
+def gates_for(transition: Transition, *, has_sync: bool) -> tuple[Gate, ...]:
+    """Return the gates of a transition, in order."""
+    return tuple(gate for gate in GATES if gate.applies(transition) and (has_sync or not gate.needs_sync))
+
+
+def judge_gateways(tables: Sequence[Table], digest: str) -> Finding:
+    """Every gateway, and every worker in it, has the file as it is now."""
+    behind = [table for table in tables if not table.has(digest)]
+    refused = "; ".join(line for table in behind for line in table.refused[:1])
+    evidence = f"{len(tables)} gateway(s) on {digest[:12]}"
+    if behind:
+        evidence = f"not on {digest[:12]}: {', '.join(table.url for table in behind)}"
+        evidence += f" ({refused})" if refused else ""
+    return BY_NAME["gateways"].finding(not behind, evidence, "every gateway and worker on the same file")
+
+
+def judge_stream(name: str, stream: Stream | None, age_seconds: float | None) -> Finding:
+    """The stream that carries the home's writes is streaming, applying, and alive."""
+    gate, threshold = BY_NAME["stream"], f"streaming, sign of life within {HEARTBEAT_AGE_SECONDS_MAX:.0f} s"
+    if stream is None:
+        return gate.finding(False, f"{name} has never run", threshold)
+    is_alive = age_seconds is not None and age_seconds <= HEARTBEAT_AGE_SECONDS_MAX
+    evidence = f"{name} is {stream.state}, mode {stream.mode}"
+    evidence += f", last sign of life {age_seconds:.1f} s ago" if age_seconds is not None else ", no sign of life"
+    if stream.error:
+        evidence += ", and stopped with an error (strangler sync status shows it)"
+    is_ok = stream.state == "streaming" and stream.mode == "apply" and is_alive and not stream.error
+    return gate.finding(is_ok, evidence, threshold)
+
+
+def judge_way_back(name: str, stream: Stream | None, age_seconds: float | None) -> Finding:
+    """The stream that will carry them afterwards runs, in skip mode, and has met no writer that it cannot explain."""
+    gate, threshold = BY_NAME["way_back"], "streaming in skip mode, 0 alarms"
+    if stream is None:
+        return gate.finding(False, f"{name} has never run", threshold)
+    is_alive = age_seconds is not None and age_seconds <= HEARTBEAT_AGE_SECONDS_MAX
+    is_ok = stream.state == "streaming" and stream.mode == "skip" and not stream.alarms and is_alive
+    evidence = f"{name} is {stream.state}, mode {stream.mode}, {stream.alarms} alarm(s)"
+    if stream.alarms and stream.last_alarm:
+        evidence += f", last: {stream.last_alarm}"
+    if not is_alive:
+        evidence += ", no recent sign of life"
+    return gate.finding(is_ok, evidence, threshold)
+
+
+def judge_lag(seconds: float | None, lag_bytes: int, seconds_max: float) -> Finding:
+    """How far the target is behind; None where nothing was applied yet."""
+    is_ok = seconds is not None and seconds <= seconds_max
+    evidence = "nothing was applied yet" if seconds is None else f"{seconds:.1f} s, {lag_bytes:,} bytes behind"
+    return BY_NAME["lag"].finding(is_ok, evidence, f"at most {seconds_max:g} s")
+
+
+def judge_verify(is_equal: bool | None, rows: int, age_seconds: float | None) -> Finding:
+    """The last complete verification found nothing, and is young."""
+    gate, threshold = BY_NAME["verify"], f"no difference, at most {VERIFY_AGE_SECONDS_MAX / 60:.0f} min old"
+    if is_equal is None or age_seconds is None:
+        return gate.finding(False, "never run", threshold)
+    found = "no difference" if is_equal else "differences"
+    evidence = f"{found} in {rows:,} rows, {age_seconds / 60:.1f} min ago"
+    return gate.finding(is_equal and age_seconds <= VERIFY_AGE_SECONDS_MAX, evidence, threshold)
+
+
+def judge_fences(home: str, home_raised: bool, other_raised: bool) -> Finding:
+    """The home accepts writes and the other side does not."""
+    words = {True: "raised", False: "lifted"}
+    evidence = f"{home} (home): {words[home_raised]}, other side: {words[other_raised]}"
+    return BY_NAME["fences"].finding(not home_raised and other_raised, evidence, "home lifted, other side raised")
+
+
+def judge_transactions(old: Sequence[str], budget_seconds: float) -> Finding:
+    """Nobody who has written to the tables stays in a transaction for longer than the budget."""
+    evidence = "; ".join(old[:5]) or "none"
+    return BY_NAME["transactions"].finding(not old, evidence, f"no writer open for more than {budget_seconds:g} s")
+
+
+def judge_privileges(missing: Sequence[str]) -> Finding:
+    """Everything that a cutover does may be done by our roles."""
+    return BY_NAME["privileges"].finding(not missing, "; ".join(missing) or "all there", "own tables, set sequences")
+
+
+def judge_sequences(names: Sequence[str], too_small: Sequence[str]) -> Finding:
+    """Every sequence of the new home has room above the old home's."""
+    evidence = f"too small: {', '.join(too_small)}" if too_small else f"to be raised: {', '.join(names) or 'none'}"
+    return BY_NAME["sequences"].finding(not too_small, evidence, "room above the old home's values")
+
+
+def judge_writers(is_installed: bool, strangers: Sequence[Writer]) -> tuple[Finding, ...]:
+    """One finding for each writer that does not come through the routes, so that each is waived by name."""
+    gate, threshold = BY_NAME["writers"], "none outside of the capability's routes"
+    if not is_installed:
+        remedy = "Run the command again in a minute: counting has begun now"
+        return (gate.finding(False, "writers were not counted until now", threshold, remedy=remedy),)
+    if not strangers:
+        return (gate.finding(True, "none in the last 24 h", threshold),)
+    return tuple(
+        gate.finding(
+            False,
+            f"{writer.name} (role {writer.role}) wrote {', '.join(writer.tables)}, last at {writer.last_seen} UTC",
+            threshold,
+            detail=writer.name,
+        )
+        for writer in strangers
+    )
+
+
+def judge_sentinel(seconds: float | None, problem: str = "") -> Finding:
+    """A row went to modern and another came back."""
+    evidence = problem if seconds is None else f"round trip in {seconds:.2f} s"
+    return BY_NAME["sentinel"].finding(seconds is not None, evidence, "one round trip through both streams, now")
+
+
+def with_waivers(findings: Sequence[Finding], waived: dict[str, str]) -> tuple[Finding, ...]:
+    """Mark what a waiver covers: a gate by its name, and `writers` for every `writers:NAME`."""
+
+    def people(gate: str) -> str:
+        return waived.get(gate) or waived.get(gate.partition(":")[0], "")
+
+    return tuple(f if f.ok or not people(f.gate) else replace(f, waived_by=people(f.gate)) for f in findings)

@@ -1,0 +1,78 @@
+"""What a command would do, step by step, and the hash that binds approvals to exactly that; pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runbook.stages import Transition
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step, with the concrete objects that it touches."""
+
+    step: str
+    text: str
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Bindings:
+    """What the plan relies on; when any of it changes, the hash does, and approvals of the old plan count no more.
+
+    `completed_runs` counts the capability's ended runs: the same step on the same file is another plan the next time.
+    """
+
+    capability: str
+    routes_digest: str
+    mappings_digest: str
+    completed_runs: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The actions in order. `interrupted` names a run that was killed and is resolved before anything else."""
+
+    transition: Transition
+    bindings: Bindings
+    actions: tuple[Action, ...]
+    approvals_needed: int
+    approved_by: tuple[str, ...] = ()
+    rejected_by: tuple[str, ...] = ()
+    interrupted: str = ""
+
+    @property
+    def capability(self) -> str:
+        """Whose plan it is."""
+        return self.bindings.capability
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over transition, bindings and actions; evidence and approvals are not part of it."""
+        return plan_hash(self.transition, self.bindings, self.actions)
+
+
+def plan_hash(transition: Transition, bindings: Bindings, actions: Sequence[Action]) -> str:
+    """Return the hash of a plan in hex."""
+    content = [vars(transition), vars(bindings), [vars(action) for action in actions]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def is_stale(given: str, current: str) -> bool:
+    """Whether a hash that a person gave (at least 8 characters of it) is not the current one."""
+    return len(given) < 8 or not current.startswith(given.lower())
+
+
+def mappings_digest(folder: Path | None) -> str:
+    """Return SHA-256 over the names and contents of a capability's mapping files; empty without a folder."""
+    if folder is None:
+        return ""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.sql")):
+        raw = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)}\0{len(raw)}\0".encode() + raw)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""The ledger: accounts, postings and transfers with double entry, over REST."""

@@ -1,0 +1,211 @@
+"""Values as they may be shown: their shape, and a keyed token that keeps equality; never the value.
+
+A token is a keyed BLAKE2b of the value (PCI DSS 4.0.1, 3.5.1.1: hashes of card numbers are keyed), so equal values
+have equal tokens within one installation. The shape is written like a PICTURE clause: `9(4).9(2)`, `A(3)`. The key is
+$STRANGLER_REDACTION_KEY, or else a random file that only its owner reads, made once in the runtime directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Any
+
+from shadow.json_model import without_trailing_zeros
+from shadow.rules import Path
+
+KEY_VARIABLE, DIRECTORY_VARIABLE = "STRANGLER_REDACTION_KEY", "STRANGLER_RUN"
+KEY_FILE = "redaction.key"
+TOKEN_BYTES = 5
+SHAPE_RUNS_MAX = 12
+TEXT_LOOKED_AT_MAX = 64 << 10
+NAME_CHARACTERS_MAX = 64
+CARD_DIGITS_MIN, CARD_DIGITS_MAX, IBAN_CHARACTERS_MIN = 13, 19, 15
+EXPONENT_SPELT_OUT_MAX = 40
+
+_RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+|[^\W\d_]+|\s+|.", re.DOTALL)
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_LOOKS_LIKE_DATA = re.compile(r"\d{4}")
+_DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+
+
+class Redactor:
+    """Shows values without showing them; made with the installation's key (at least 16 bytes)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._start = hashlib.blake2b(digest_size=TOKEN_BYTES, key=hashlib.sha256(key).digest())
+
+    def token(self, value: bytes) -> str:
+        """The keyed token of some bytes, as hex."""
+        state = self._start.copy()
+        state.update(value)
+        return state.hexdigest()
+
+    def shown(self, value: Any) -> str:
+        """A value of a tree as it may be shown. Truth values and null say nothing about anybody and stay."""
+        if value is None or value is True or value is False:
+            return json.dumps(value)
+        if isinstance(value, dict):
+            return f"object({len(value)})"
+        if isinstance(value, list | tuple):
+            return f"array({len(value)})"
+        if isinstance(value, bytes):
+            return f"bytes({len(value)}) ~{self.token(value)}"
+        text = _plain(value)
+        return f"{_label(value, text)} ~{self.token(text.encode('utf-8', 'surrogatepass'))}"
+
+    def text(self, text: str) -> str:
+        """A text in which each card number and each IBAN has become a token; the rest stays as it is."""
+        without_cards = _DIGITS.sub(lambda found: self._card(found[0]), text)
+        return _IBAN.sub(lambda found: self._account(found[0]), without_cards)
+
+    def _card(self, digits: str) -> str:
+        return f"PAN~{self.token(_compact(digits))}" if is_card_number(digits) else digits
+
+    def _account(self, text: str) -> str:
+        return f"IBAN~{self.token(_compact(text))}" if is_iban(text) else text
+
+
+def _compact(text: str) -> bytes:
+    return text.replace(" ", "").replace("-", "").encode()
+
+
+def _plain(value: Any) -> str:
+    # 1.0 and 1.00 are one number and get one token.
+    text = str(value)
+    if not isinstance(value, Decimal):
+        return text
+    if "E" not in text:
+        return (text.rstrip("0").rstrip(".") if "." in text else text) if value else "0"
+    number = without_trailing_zeros(value)
+    return format(number, "f") if abs(number.adjusted()) < EXPONENT_SPELT_OUT_MAX else str(number)
+
+
+def _label(value: Any, text: str) -> str:
+    if is_card_number(text):
+        return f"PAN({len(text)})"
+    if is_iban(text):
+        return f"IBAN({len(text)})"
+    return shape(value) if isinstance(value, str) else _number_shape(str(value))
+
+
+def _number_shape(text: str) -> str:
+    whole, point, fraction = text.partition(".")
+    if not (whole.isdecimal() and (fraction.isdecimal() or not point)):
+        return shape(text)
+    picture = _pictured("9", len(whole))
+    return f"{picture}.{_pictured('9', len(fraction))}" if point else picture
+
+
+def shape(text: str) -> str:
+    """The picture of a text: digits 9, capitals A, small letters a, other letters X, each with its length."""
+    if text.isascii() and text.isdecimal():
+        return _pictured("9", len(text))
+    parts: list[str] = []
+    for found in _RUN.finditer(text[:TEXT_LOOKED_AT_MAX]):
+        if len(parts) == SHAPE_RUNS_MAX:
+            return f"{''.join(parts)}... ({len(text)} characters)"
+        parts.append(_picture(found[0]))
+    return "".join(parts) or "empty"
+
+
+def coarse_shape(shown: str) -> str:
+    """A shown value without lengths and token, so that differences of one sort fall into one cluster."""
+    return re.sub(r"\(\d+\)|\.\.\. \(.*", "", shown.partition(" ~")[0])
+
+
+def _picture(run: str) -> str:
+    first, length = run[0], len(run)
+    if first.isdecimal():
+        letter = "9"
+    elif first.isalpha():
+        letter = ("A" if first.isupper() else "a") if run.isascii() else "X"
+    elif run.isspace():
+        return " "
+    else:
+        return first if first.isascii() and first.isprintable() else "?"
+    return _pictured(letter, length)
+
+
+def _pictured(letter: str, length: int) -> str:
+    return letter if length == 1 else f"{letter}({length})"
+
+
+def is_card_number(text: str) -> bool:
+    """Whether the text is a card number: 13 to 19 digits, spaces or hyphens between, with a right Luhn digit."""
+    if len(text) < CARD_DIGITS_MIN:
+        return False
+    digits = text.replace(" ", "").replace("-", "")
+    if not (CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX and digits.isascii() and digits.isdigit()):
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
+
+
+def is_iban(text: str) -> bool:
+    """Whether the text is an IBAN (ISO 13616): country, check digits, and the remainder 1 by 97."""
+    if len(text) < IBAN_CHARACTERS_MIN:
+        return False
+    compact = text.replace(" ", "")
+    if not (
+        IBAN_CHARACTERS_MIN <= len(compact) <= 34 and compact.isascii() and compact.isalnum() and compact[2:4].isdigit()
+    ):
+        return False
+    if not (compact[:2].isalpha() and compact.isupper()):
+        return False
+    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
+
+
+@lru_cache(maxsize=4096)
+def path_pattern(path: Path) -> str:
+    """A concrete path as a pattern: indexes become [*], and names that look like data become `.*`."""
+    return "$" + "".join("[*]" if isinstance(step, int) else _name(step) for step in path)
+
+
+def path_place(path: Path) -> str:
+    """A concrete path with its indexes; names that look like data are still `.*`."""
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else _name(step) for step in path)
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    # Four digits in a row, a great length: that is an account number or a text used as a name, not a field.
+    if len(name) > NAME_CHARACTERS_MAX or _LOOKS_LIKE_DATA.search(name):
+        return ".*"
+    if _PLAIN_NAME.match(name):
+        return f".{name}"
+    return "['" + json.dumps(name)[1:-1].replace("'", "\\u0027") + "']"
+
+
+@lru_cache(maxsize=1)
+def installed() -> Redactor:
+    """The redactor of this installation, by the key of the environment or the runtime directory."""
+    return Redactor(installation_key(os.environ))
+
+
+def installation_key(environ: Mapping[str, str]) -> bytes:
+    """The key from the environment, or from the file in the runtime directory, which is made if it is missing."""
+    if environ.get(KEY_VARIABLE):
+        return environ[KEY_VARIABLE].encode()
+    path = FilePath(environ.get(DIRECTORY_VARIABLE) or ".strangler") / KEY_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+        # A link fails where the file exists, so of two processes that start together both use the first one's key.
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return path.read_bytes()

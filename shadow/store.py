@@ -1,0 +1,247 @@
+"""shadow.db: what the comparer has learned, added batch by batch, read by anyone while it is being written.
+
+One process writes (the comparer; a runbook resets a capability before a shadow run), any number read. SQLite in WAL
+mode lets a reader see one consistent state whatever the writer does. `record` is one transaction: after a crash a
+batch is there as a whole or not at all, so the accounting adds up at every moment. Nothing is kept in memory between
+batches.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import OperationalError
+
+from config.errors import StranglerError
+from shadow import tables
+from shadow.clusters import add_clusters
+from shadow.paired import add_times
+from shadow.reading import read_capabilities, read_summary
+from shadow.summary import Summary
+from shadow.tally import CapabilityTally, Judged, RouteTally, tally
+from shadow.timeline import add_pairs
+from shadow.upserts import upsert
+
+BUSY_SECONDS_MAX = 10
+MISMATCHING_KEYS_EXTRA_MAX = 100_000
+DETAILS_MAX = 64
+WHOLE_CAPABILITY = ""
+
+_RUN = insert(tables.run)
+_NEW_RUN = _RUN.on_conflict_do_nothing()
+_RUN_GOES_ON = (
+    update(tables.run)
+    .where(tables.run.c.capability == bindparam("name"), tables.run.c.last_at < bindparam("at"))
+    .values(last_at=bindparam("at"))
+)
+_SCOPE = select(tables.scope.c.id).where(
+    tables.scope.c.capability == bindparam("capability"), tables.scope.c.route == bindparam("route")
+)
+_NEW_SCOPE = insert(tables.scope).returning(tables.scope.c.id)
+_KNOWN_COUNTS = select(tables.counter.c.what, tables.counter.c.detail).where(
+    tables.counter.c.scope_id == bindparam("scope_id")
+)
+_ADD_COUNTS = upsert(tables.counter, add=("count",))
+_KEYS_HELD = select(tables.scope.c.distinct_keys).where(tables.scope.c.id == bindparam("scope_id"))
+_NEW_KEYS = insert(tables.seen_key).on_conflict_do_nothing()
+_TURN = (
+    update(tables.seen_key)
+    .where(
+        tables.seen_key.c.scope_id == bindparam("scope"),
+        tables.seen_key.c.key == bindparam("which"),
+        ~tables.seen_key.c.mismatched,
+    )
+    .values(mismatched=True)
+)
+_ADD_TO_SCOPE = (
+    update(tables.scope)
+    .where(tables.scope.c.id == bindparam("scope_id"))
+    .values(
+        distinct_keys=tables.scope.c.distinct_keys + bindparam("added"),
+        keys_mismatched=tables.scope.c.keys_mismatched + bindparam("turned"),
+    )
+)
+
+
+@dataclass(eq=False)
+class StoreDown(StranglerError):
+    """shadow.db can be neither read nor written."""
+
+    path: Path
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """The file, and what SQLite said."""
+        return f"The comparison's file {self.path} cannot be used: {self.reason}."
+
+    @property
+    def hint(self) -> str:
+        """It is derived data."""
+        return "Check the disk and its permissions; the file may be deleted, and comparing then starts anew."
+
+
+class Store:
+    """The comparison's file; made with its tables where it is missing. Raises StoreDown."""
+
+    def __init__(self, path: Path, *, seed: int | None = None) -> None:
+        self.path = Path(path)
+        self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
+        self._engine = _engine(self.path)
+
+    def record(self, events: Sequence[Judged]) -> None:
+        """Add a batch of events, each pair with its verdict, in one transaction. Raises StoreDown."""
+        capabilities = tally(events)
+        with self._writing() as connection:
+            for capability, sums in capabilities.items():
+                self._add_capability(connection, capability, sums)
+
+    def reset(self, capability: str, at: float) -> None:
+        """Forget everything about a capability: a shadow run begins at that time."""
+        with self._writing() as connection:
+            _forget(connection, capability)
+            connection.execute(_RUN, _run(capability, at))
+
+    def summary(self, capability: str) -> Summary:
+        """What is known about a capability, all of it at one moment. Raises StoreDown."""
+        with self._reading() as connection:
+            return read_summary(connection, capability)
+
+    def capabilities(self) -> tuple[str, ...]:
+        """The capabilities that anything is known about."""
+        with self._reading() as connection:
+            return read_capabilities(connection)
+
+    def close(self) -> None:
+        """Give the file free."""
+        self._engine.dispose()
+
+    def _writing(self) -> _Transaction:
+        return _Transaction(self._engine, self.path, "BEGIN IMMEDIATE")
+
+    def _reading(self) -> _Transaction:
+        return _Transaction(self._engine, self.path, "BEGIN")
+
+    def _add_capability(self, connection: Connection, capability: str, sums: CapabilityTally) -> None:
+        first = sums.first_at if sums.last_at else 0.0
+        connection.execute(_NEW_RUN, _run(capability, first))
+        connection.execute(_RUN_GOES_ON, {"name": capability, "at": sums.last_at})
+        for name, route in sums.routes.items():
+            self._add_route(connection, _scope_id(connection, capability, name), route)
+        whole_id = _scope_id(connection, capability, WHOLE_CAPABILITY)
+        pairs = [pair for route in sums.routes.values() for pair in route.pairs]
+        add_times(connection, whole_id, [pair.times for pair in pairs if pair.times], self._random)
+        add_pairs(connection, capability, pairs, _add_keys(connection, whole_id, sums.keys()))
+
+    def _add_route(self, connection: Connection, scope_id: int, route: RouteTally) -> None:
+        _add_counts(connection, scope_id, route)
+        _add_keys(connection, scope_id, route.keys)
+        add_clusters(connection, scope_id, route.clusters, self._random)
+        add_times(connection, scope_id, [pair.times for pair in route.pairs if pair.times], self._random)
+
+
+class _Transaction:
+    """A connection inside one transaction that is committed at the end, or rolled back by an exception."""
+
+    def __init__(self, engine: Engine, path: Path, begin: str) -> None:
+        self._engine, self._path, self._begin = engine, path, begin
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._engine.connect()
+        except OperationalError as error:
+            raise StoreDown(self._path, str(error.orig)) from error
+        try:
+            self._connection.exec_driver_sql(self._begin)
+        except OperationalError as error:
+            self._connection.close()
+            raise StoreDown(self._path, str(error.orig)) from error
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            with self._connection:
+                self._connection.rollback() if kind else self._connection.commit()
+        except OperationalError as failure:
+            raise StoreDown(self._path, str(failure.orig)) from failure
+        if isinstance(error, OperationalError):
+            raise StoreDown(self._path, str(error.orig)) from error
+
+
+def _engine(path: Path) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS_MAX})
+    event.listen(engine, "connect", _prepare)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version != tables.SCHEMA_VERSION:
+                tables.metadata.drop_all(connection)
+                tables.metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
+            connection.commit()
+    except OperationalError as error:
+        raise StoreDown(path, str(error.orig)) from error
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _run(capability: str, at: float) -> dict[str, object]:
+    return {"capability": capability, "started_at": at, "last_at": at, "moment_seconds": 1.0}
+
+
+def _forget(connection: Connection, capability: str) -> None:
+    scopes = select(tables.scope.c.id).where(tables.scope.c.capability == capability)
+    clusters = select(tables.cluster.c.id).where(tables.cluster.c.scope_id.in_(scopes))
+    connection.execute(delete(tables.sample).where(tables.sample.c.cluster_id.in_(clusters)))
+    for table in (tables.counter, tables.seen_key, tables.cluster, tables.latency, tables.latency_sample):
+        connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
+    for table in (tables.scope, tables.run, tables.moment):
+        connection.execute(delete(table).where(table.c.capability == capability))
+
+
+def _scope_id(connection: Connection, capability: str, route: str) -> int:
+    place = {"capability": capability, "route": route}
+    found = connection.execute(_SCOPE, place).scalar()
+    if found is None:
+        found = connection.execute(_NEW_SCOPE, {**place, "distinct_keys": 0, "keys_mismatched": 0}).scalar_one()
+    return int(found)
+
+
+def _add_counts(connection: Connection, scope_id: int, route: RouteTally) -> None:
+    known = {(what, detail) for what, detail in connection.execute(_KNOWN_COUNTS, {"scope_id": scope_id})}
+    sums: dict[tuple[str, str], int] = {}
+    for (what, detail), count in route.counts.items():
+        place = (what, detail)
+        if place not in known and sum(kind == what for kind, _ in known) >= DETAILS_MAX:
+            place = (what, "other")
+        known.add(place)
+        sums[place] = sums.get(place, 0) + count
+    rows = [{"scope_id": scope_id, "what": what, "detail": detail, "count": n} for (what, detail), n in sums.items()]
+    connection.execute(_ADD_COUNTS, rows)
+
+
+def _add_keys(connection: Connection, scope_id: int, keys: dict[int, bool]) -> int:
+    """Add keys up to the maximum and return how many were new. Mismatching keys have some room beyond it."""
+    held = connection.execute(_KEYS_HELD, {"scope_id": scope_id}).scalar_one()
+    agreeing = [key for key, mismatched in keys.items() if not mismatched][: max(0, tables.KEYS_MAX - held)]
+    bad = [key for key, mismatched in keys.items() if mismatched]
+    room = max(0, tables.KEYS_MAX + MISMATCHING_KEYS_EXTRA_MAX - held - len(agreeing))
+    rows = [{"scope_id": scope_id, "key": key, "mismatched": False} for key in (*agreeing, *bad[:room])]
+    added = connection.execute(_NEW_KEYS, rows).rowcount if rows else 0
+    turning = [{"scope": scope_id, "which": key} for key in bad]
+    turned = connection.execute(_TURN, turning).rowcount if turning else 0
+    if added or turned:
+        connection.execute(_ADD_TO_SCOPE, {"scope_id": scope_id, "added": added, "turned": turned})
+    return added

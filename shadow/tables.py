@@ -1,0 +1,109 @@
+"""The tables of shadow.db, the file in which the comparer keeps what it has learned.
+
+A scope is a route of a capability, or the whole capability (route is empty). All of it is derived from traffic, holds
+no value of an answer in clear, and may be deleted at any time at the cost of the evidence.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, UniqueConstraint
+
+SCHEMA_VERSION = 1
+KEYS_MAX = 1_000_000
+"""Distinct keys held for each scope; past it the evidence stands still rather than being estimated."""
+
+metadata = MetaData()
+
+run = Table(
+    "run",
+    metadata,
+    Column("capability", String, primary_key=True),
+    Column("started_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("moment_seconds", Float, nullable=False),
+)
+scope = Table(
+    "scope",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("capability", String, nullable=False),
+    Column("route", String, nullable=False),
+    Column("distinct_keys", Integer, nullable=False),
+    Column("keys_mismatched", Integer, nullable=False),
+    UniqueConstraint("capability", "route"),
+)
+counter = Table(
+    "counter",
+    metadata,
+    Column("scope_id", Integer, primary_key=True),
+    Column("what", String, primary_key=True),
+    Column("detail", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+seen_key = Table(
+    "seen_key",
+    metadata,
+    Column("scope_id", Integer, primary_key=True),
+    Column("key", Integer, primary_key=True),
+    Column("mismatched", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+cluster = Table(
+    "cluster",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("scope_id", Integer, nullable=False),
+    Column("path", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("shape", String, nullable=False),
+    Column("occurrences", Integer, nullable=False),
+    Column("races", Integer, nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    UniqueConstraint("scope_id", "path", "kind", "shape"),
+)
+sample = Table(
+    "sample",
+    metadata,
+    Column("cluster_id", Integer, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("place", String, nullable=False),
+    Column("control_shown", String),
+    Column("candidate_shown", String),
+    sqlite_with_rowid=False,
+)
+latency = Table(
+    "latency",
+    metadata,
+    Column("scope_id", Integer, primary_key=True),
+    Column("modern_first", Boolean, primary_key=True),
+    Column("pairs", Integer, nullable=False),
+    Column("sum_log", Float, nullable=False),
+    Column("sum_log_squared", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+latency_sample = Table(
+    "latency_sample",
+    metadata,
+    Column("scope_id", Integer, primary_key=True),
+    Column("modern_first", Boolean, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("legacy_seconds", Float, nullable=False),
+    Column("modern_seconds", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+moment = Table(
+    "moment",
+    metadata,
+    Column("capability", String, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("compared", Integer, nullable=False),
+    Column("disagreeing", Integer, nullable=False),
+    Column("new_keys", Integer, nullable=False),
+    Column("timed", Integer, nullable=False),
+    Column("legacy_seconds", Float, nullable=False),
+    Column("modern_seconds", Float, nullable=False),
+    sqlite_with_rowid=False,
+)

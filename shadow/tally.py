@@ -1,0 +1,167 @@
+"""A batch of events to sums, in memory: what one transaction of the store has to add, and nothing per event.
+
+Pure but for the choice which shapes are looked at; bounded by the size of the batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from shadow.compare import Difference, Verdict
+from shadow.observation import Dropped, Errored, Event, Pair, Skipped
+from shadow.redact import coarse_shape
+from shadow.shapes import shape_of
+
+SHAPES_LOOKED_AT_MAX = 32
+DETAIL_CHARACTERS_MAX = 80
+KEYLESS = 0
+
+ClusterKey = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Occurrence:
+    """One difference of one pair, with the time of the pair."""
+
+    at: float
+    difference: Difference
+    race: bool
+
+
+@dataclass(slots=True)
+class Times:
+    """One paired latency, by side."""
+
+    modern_first: bool
+    legacy_seconds: float
+    modern_seconds: float
+
+
+@dataclass(slots=True)
+class PairNote:
+    """What the timeline needs of one pair."""
+
+    at: float
+    disagrees: bool
+    times: Times | None
+
+
+@dataclass(slots=True)
+class RouteTally:
+    """What a batch adds to one route. `keys` maps each key's hash to whether it mismatched."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    keys: dict[int, bool] = field(default_factory=dict)
+    clusters: dict[ClusterKey, list[Occurrence]] = field(default_factory=dict)
+    pairs: list[PairNote] = field(default_factory=list)
+    shapes_looked_at: int = 0
+
+
+@dataclass(slots=True)
+class CapabilityTally:
+    """What a batch adds to one capability."""
+
+    routes: dict[str, RouteTally] = field(default_factory=dict)
+    first_at: float = math.inf
+    last_at: float = 0.0
+
+    def keys(self) -> dict[int, bool]:
+        """Each key of the batch once over all routes; it mismatches if it does on any."""
+        merged: dict[int, bool] = {}
+        for route in self.routes.values():
+            for key, mismatched in route.keys.items():
+                merged[key] = merged.get(key, False) or mismatched
+        return merged
+
+
+Judged = tuple[Event, Verdict | None]
+
+
+def tally(events: Iterable[Judged]) -> dict[str, CapabilityTally]:
+    """Sums by capability and route. A pair comes with its verdict, everything else with None."""
+    capabilities: dict[str, CapabilityTally] = {}
+    for event, verdict in events:
+        capability = capabilities.get(event.capability)
+        if capability is None:
+            capability = capabilities[event.capability] = CapabilityTally()
+        route = capability.routes.get(event.route)
+        if route is None:
+            route = capability.routes[event.route] = RouteTally()
+        if event.at:
+            capability.first_at = min(capability.first_at, event.at)
+            capability.last_at = max(capability.last_at, event.at)
+        _add(route, event, verdict)
+    return capabilities
+
+
+def _add(route: RouteTally, event: Event, verdict: Verdict | None) -> None:
+    if isinstance(event, Pair):
+        if verdict is None:
+            raise TypeError("a pair is recorded together with its verdict")
+        route.counts["eligible", ""] += 1
+        _add_pair(route, event, verdict)
+        return
+    route.counts["eligible", ""] += event.count
+    if isinstance(event, Errored):
+        route.counts["errored", event.side] += event.count
+    elif isinstance(event, Dropped):
+        route.counts["dropped", _detail(event.reason)] += event.count
+    elif isinstance(event, Skipped):
+        route.counts["skipped", _detail(event.reason)] += event.count
+
+
+def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
+    counts = route.counts
+    counts["verdict", "race" if verdict.race else verdict.kind] += 1
+    counts["status", f"{pair.control.status // 100}xx/{pair.candidate.status // 100}xx"] += 1
+    if verdict.reason:
+        counts["reason", _detail(f"{verdict.kind}: {verdict.reason}")] += 1
+    if route.shapes_looked_at < SHAPES_LOOKED_AT_MAX:
+        route.shapes_looked_at += 1
+        counts["shape", shape_of(pair.control)] += 1
+    _add_key(route, pair, verdict)
+    route.pairs.append(PairNote(pair.at, verdict.counts_against, _times(pair)))
+    for difference in verdict.differences:
+        occurrence = Occurrence(pair.at, difference, verdict.race)
+        route.clusters.setdefault(_cluster_of(difference), []).append(occurrence)
+
+
+def _add_key(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
+    if pair.key is None:
+        route.counts["keyless", ""] += 1
+    if verdict.agrees or verdict.counts_against:
+        key = key_hash(pair.key)
+        route.keys[key] = route.keys.get(key, False) or verdict.counts_against
+
+
+def _times(pair: Pair) -> Times | None:
+    control, candidate = pair.control, pair.candidate
+    if control.seconds <= 0 or candidate.seconds <= 0 or control.side == candidate.side:
+        return None
+    if control.side == "legacy":
+        return Times(pair.candidate_first, control.seconds, candidate.seconds)
+    return Times(not pair.candidate_first, candidate.seconds, control.seconds)
+
+
+def _cluster_of(difference: Difference) -> ClusterKey:
+    shapes = " / ".join(
+        "-" if shown is None else coarse_shape(shown)
+        for shown in (difference.control_shown, difference.candidate_shown)
+    )
+    return difference.path, difference.kind, shapes
+
+
+def _detail(text: str) -> str:
+    return text[:DETAIL_CHARACTERS_MAX]
+
+
+def key_hash(key: str | None) -> int:
+    """Eight bytes of BLAKE2b of a key as a signed number; KEYLESS for none."""
+    if key is None:
+        return KEYLESS
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

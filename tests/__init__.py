@@ -1,0 +1,1 @@
+"""Claims about the product, by package and by behaviour."""

@@ -1,0 +1,50 @@
+"""Two PostgreSQL servers for the whole run, and fresh databases in them for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from runbook.demo.cluster import Cluster
+from runbook.demo.workspace import Workspace
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Iterator[Path]:
+    with Workspace("tests") as folder:
+        yield folder.path
+
+
+@pytest.fixture(scope="session")
+def legacy_server(workspace: Path) -> Iterator[Cluster]:
+    cluster = Cluster(workspace, "legacy").start()
+    yield cluster
+    cluster.stop(immediate=True)
+
+
+@pytest.fixture(scope="session")
+def modern_server(workspace: Path) -> Iterator[Cluster]:
+    cluster = Cluster(workspace, "modern").start()
+    yield cluster
+    cluster.stop(immediate=True)
+
+
+@pytest.fixture
+def legacy_db(legacy_server: Cluster) -> Iterator[str]:
+    yield from _fresh_database(legacy_server)
+
+
+@pytest.fixture
+def modern_db(modern_server: Cluster) -> Iterator[str]:
+    yield from _fresh_database(modern_server)
+
+
+def _fresh_database(cluster: Cluster) -> Iterator[str]:
+    name = f"t{next(_numbers)}"
+    yield cluster.create_database(name)
+    cluster.drop_database(name)
