@@ -53,15 +53,14 @@ def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[Ma
     """Read, translate and check one file; its problems in the order of their lines."""
     try:
         parsed = parse_mapping(file, file.read_text(encoding="utf-8"))
-        problems = _forbidden(parsed, source)
+        if forbidden := _forbidden(parsed, source):
+            return forbidden
         scope = _scope(parsed, source)
         into = _target(parsed, target)
     except Refusal as refusal:
         return [_refused(file, refusal)]
     except UnicodeDecodeError:
         return [MappingRefused(file, 0, "the file is not UTF-8 text", "Save it as UTF-8.")]
-    if problems:
-        return problems
     outputs, problems = _outputs(parsed, scope, into)
     where, more = _where(parsed, scope)
     if problems + more:

@@ -29,6 +29,8 @@ class ComparerLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._next_try = 0.0
+        self._gone = asyncio.Event()
+        self._gone.set()
         self.counts: Counter[tuple[Kind, str, str, str]] = Counter()
 
     @property
@@ -81,15 +83,17 @@ class ComparerLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The comparer is there."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's transport is a full one
+        self._gone.clear()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it
         """The comparer has gone; the supervisor will start another one."""
         self._transport = None
+        self._gone.set()
 
-    @property
-    def has_unsent(self) -> bool:
-        """Whether the comparer has yet to take something."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+    async def until_sent(self, seconds: float) -> None:
+        """After `close`: wait until the comparer has taken everything, at most so long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), max(seconds, 0))
 
     def close(self) -> None:
         """Send what is left and close."""

@@ -34,8 +34,9 @@ EVERY_BLOCK: Final = Block.PIPELINED | Block.UPSTREAM | Block.WAITING
 class Downstream(asyncio.Protocol):
     """One client connection."""
 
-    __slots__ = ("_chunks", "_complete", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser", "_rest", "blocks",
-                 "deadline", "exchange", "host", "is_write_blocked", "peer", "transport", "tunnel", "worker")  # fmt: skip
+    __slots__ = ("_chunks", "_complete", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser",
+                 "_rest", "blocks", "deadline", "exchange", "host", "is_write_blocked", "peer", "transport",
+                 "tunnel", "worker")  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker

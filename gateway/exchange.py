@@ -33,7 +33,6 @@ from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_of, int
 from gateway.carriage import ANSWERING, ENDED, HELD, ROUTING, SENT, WAITING, Block, Carriage
 from gateway.choice import choose
 from gateway.decision import Decision
-from gateway.hold import Hold
 from gateway.patience import overdue
 from gateway.retry import may_reconnect, may_repeat
 from gateway.table import Found, Plan, Undecided, narrowed

@@ -34,7 +34,7 @@ def contained(tell: Callable[Concatenate[Shot, P], None]) -> Callable[Concatenat
     def guarded(shot: Shot, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             tell(shot, *args, **kwargs)
-        except Exception:  # noqa: BLE001 - the client's answer comes first, whatever the fault
+        except Exception:
             log.exception("mirror.failed", route=shot.route)
             shot.end("dropped", "internal")
 
@@ -56,8 +56,8 @@ class Shot:
         "_control",
         "_control_bytes",
         "_control_fields",
-        "_control_pool",
         "_control_parts",
+        "_control_pool",
         "_head",
         "_is_chunked",
         "_lines",

@@ -173,8 +173,7 @@ class Worker:
             pool.shut()
         if self._timer is not None:
             self._timer.cancel()
-        while self.mirror.link.has_unsent and monotonic() < deadline:
-            await asyncio.sleep(0.01)
+        await self.mirror.link.until_sent(deadline - monotonic())
         await asyncio.sleep(0)
 
 

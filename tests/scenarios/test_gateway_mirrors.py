@@ -117,7 +117,9 @@ def test_read_is_mirrored_and_both_answers_are_paired(gate: Gateway, sides: Side
 def test_reading_post_is_mirrored_with_its_body(gate: Gateway, sides: Sides) -> None:
     with Client(gate.port) as http:
         http.post("/query", b"question")
-        http.send(b"POST /query HTTP/1.1\r\nHost: bank\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n")
+        http.send(
+            b"POST /query HTTP/1.1\r\nHost: bank\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"
+        )
         http.answer()
     pairs(gate, 2)
     assert [received.body for received in sides[1].requests] == [b"question", b"abcd"]
@@ -131,13 +133,16 @@ def test_in_canary_the_other_side_is_the_candidate(gate: Gateway, sides: Sides) 
         http.get("/accounts/1")
         http.post("/accounts/1/transfers", b"x")
     found = pairs(gate, 2)
-    assert sorted((pair.control.side, pair.candidate.side) for pair in found) == [("legacy", "modern"), ("modern", "legacy")]
+    assert sorted((pair.control.side, pair.candidate.side) for pair in found) == [
+        ("legacy", "modern"),
+        ("modern", "legacy"),
+    ]
     assert [received.target for received in sides[1].requests] == [b"/accounts/1"] * 2
 
 
 def test_writes_are_mirrored_only_as_the_route_says(gate: Gateway, sides: Sides) -> None:
     legacy, modern, sandbox = sides
-    modern.respond = lambda received, sock: answer()(received, sock)
+    modern.respond = answer()
     with Client(gate.port) as http:
         for name in ("never", "transfers", "tried", "seen"):
             http.post(f"/accounts/7/{name}", name.encode())
@@ -173,7 +178,11 @@ def test_dry_run_is_sent_only_when_the_outcome_is_known(gate: Gateway, sides: Si
 
 def test_difference_that_goes_away_is_told_as_a_second_look(gate: Gateway, sides: Sides) -> None:
     answers = iter([b"old", b"new", b"new", b"new"])
-    sides[1].respond = lambda received, sock: answer(next(answers))(received, sock)
+
+    def changing(received: Received, sock: socket.socket) -> None:
+        answer(next(answers))(received, sock)
+
+    sides[1].respond = changing
     sides[0].respond = answer(b"new")
     with Client(gate.port) as http:
         http.get("/accounts/1")

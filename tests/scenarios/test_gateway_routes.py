@@ -40,7 +40,9 @@ def sides() -> Iterator[tuple[Upstream, Upstream]]:
         yield legacy, modern
 
 
-def routes(sides: tuple[Upstream, Upstream], percent: float = 50, key: str = "header:X-Id", stage: str = "canary") -> str:
+def routes(
+    sides: tuple[Upstream, Upstream], percent: float = 50, key: str = "header:X-Id", stage: str = "canary"
+) -> str:
     return ROUTES.format(legacy=sides[0].url, modern=sides[1].url, percent=percent, key=key, stage=stage)
 
 
@@ -59,9 +61,7 @@ def gate(running: Gateway, sides: tuple[Upstream, Upstream]) -> Gateway:
     return running
 
 
-def test_canary_splits_by_key_and_raising_it_moves_nobody_back(
-    gate: Gateway, sides: tuple[Upstream, Upstream]
-) -> None:
+def test_canary_splits_by_key_and_raising_it_moves_nobody_back(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
     before: set[int] = set()
     with Client(gate.port) as http:
         for percent in (0, 10, 50, 100):
@@ -143,9 +143,7 @@ def test_conditions_on_the_body_decide_and_the_body_arrives_whole(
     assert seen.body == body
 
 
-def test_condition_is_decided_from_the_head_of_an_endless_body(
-    gate: Gateway, sides: tuple[Upstream, Upstream]
-) -> None:
+def test_condition_is_decided_from_the_head_of_an_endless_body(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
     with Client(gate.port) as http:
         http.send(b"POST /cics HTTP/1.1\r\nHost: bank\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n\0\0"
                   + "INQA".encode("cp037") + b"\r\n")  # fmt: skip
@@ -163,9 +161,7 @@ def test_most_specific_route_wins_whatever_the_spelling(gate: Gateway) -> None:
         assert http.answer().body == b"modern"
 
 
-def test_table_is_swapped_under_load_without_a_failed_request(
-    gate: Gateway, sides: tuple[Upstream, Upstream]
-) -> None:
+def test_table_is_swapped_under_load_without_a_failed_request(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
     statuses: Counter[int] = Counter()
     stop = threading.Event()
 

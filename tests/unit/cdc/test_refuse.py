@@ -66,8 +66,11 @@ TSQL = [
     ("SELECT ID AS id, GETDATE() AS v FROM s", "the current time"),
     ("SELECT ID AS id, NEWID() AS v FROM s", "a random value"),
 ]
-CASES = [("oracle", *case) for case in ORACLE] + [("tsql", *case) for case in TSQL] + [
-    ("mysql", "SELECT ID AS id, NOW() AS v FROM s", "the current time")]
+CASES = (
+    [("oracle", *case) for case in ORACLE]
+    + [("tsql", *case) for case in TSQL]
+    + [("mysql", "SELECT ID AS id, NOW() AS v FROM s", "the current time")]
+)
 
 
 @pytest.mark.parametrize(("dialect", "select", "name"), CASES, ids=[f"{case[2]}: {case[1][:60]}" for case in CASES])

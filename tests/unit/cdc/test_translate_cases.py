@@ -10,12 +10,27 @@ SOURCE = table("s", "id integer, a character(4), b text?, n integer")
 TARGET = table("t", "id integer, v text?")
 
 CASES = [
-    ("DECODE(A, 'C', 'x', 'S', 'y')", "CASE a WHEN 'C' THEN 'x' WHEN 'S' THEN 'y' END", "guarded",
-     "CASE v WHEN 'x' THEN 'C' WHEN 'y' THEN 'S' END", "a IN ('C', 'S')"),
-    ("DECODE(B, NULL, 'none', 'C', 'x')", "CASE WHEN b IS NULL THEN 'none' WHEN b = 'C' THEN 'x' END", "guarded",
-     "CASE v WHEN 'none' THEN NULL WHEN 'x' THEN 'C' END", "(b IS NULL OR b IN ('C'))"),
-    ("CASE WHEN A = 'C' THEN 'x' WHEN A IN ('S') THEN 'y' END", "CASE a WHEN 'C' THEN 'x' WHEN 'S' THEN 'y' END",
-     "guarded", "CASE v WHEN 'x' THEN 'C' WHEN 'y' THEN 'S' END", "a IN ('C', 'S')"),
+    (
+        "DECODE(A, 'C', 'x', 'S', 'y')",
+        "CASE a WHEN 'C' THEN 'x' WHEN 'S' THEN 'y' END",
+        "guarded",
+        "CASE v WHEN 'x' THEN 'C' WHEN 'y' THEN 'S' END",
+        "a IN ('C', 'S')",
+    ),
+    (
+        "DECODE(B, NULL, 'none', 'C', 'x')",
+        "CASE WHEN b IS NULL THEN 'none' WHEN b = 'C' THEN 'x' END",
+        "guarded",
+        "CASE v WHEN 'none' THEN NULL WHEN 'x' THEN 'C' END",
+        "(b IS NULL OR b IN ('C'))",
+    ),
+    (
+        "CASE WHEN A = 'C' THEN 'x' WHEN A IN ('S') THEN 'y' END",
+        "CASE a WHEN 'C' THEN 'x' WHEN 'S' THEN 'y' END",
+        "guarded",
+        "CASE v WHEN 'x' THEN 'C' WHEN 'y' THEN 'S' END",
+        "a IN ('C', 'S')",
+    ),
     ("CASE WHEN A IN ('S', 'T') THEN 'y' END", "CASE a WHEN 'S' THEN 'y' WHEN 'T' THEN 'y' END", "lossy", None, None),
     ("DECODE(A, 'C', 'x', 'other')", "CASE a WHEN 'C' THEN 'x' ELSE 'other' END", "lossy", None, None),
     ("CASE WHEN N > 5 THEN 'x' ELSE 'y' END", "CASE WHEN n > 5 THEN 'x' ELSE 'y' END", "lossy", None, None),
