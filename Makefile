@@ -44,7 +44,7 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
 
 lock: ## pin the dependencies anew (needs uv)
-	uv pip compile --quiet --python-version 3.11 --universal --extra dev --generate-hashes \
+	uv pip compile --quiet --python-version 3.11 --universal --extra otel --extra dev --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --output-file requirements.lock pyproject.toml requirements.build
 
 clean:
