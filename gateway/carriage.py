@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from gateway import headers, problems
+from gateway.answer import CHUNKED, NONE, interim_head
 from gateway.decision import Decision
 from gateway.headers import Fields
 from gateway.hold import Hold
@@ -106,6 +107,27 @@ class Carriage(Request):
         if self.is_chunked:
             connection.transport.write(b"0\r\n" + headers.trailer_lines(self.trailers) + b"\r\n")
         connection.request_complete = True
+
+    def answer_interim(self, connection: UpstreamConnection) -> None:
+        """1xx goes to clients that know it."""
+        if self.version == b"1":
+            self.write(interim_head(connection.status, connection.reason, connection.fields))
+
+    def answer_body(self, data: bytes) -> None:
+        """A piece of the answer's body."""
+        if self.framing == CHUNKED:
+            self.out.append(b"%x\r\n%b\r\n" % (len(data), data))
+        elif self.framing != NONE:
+            self.out.append(data)
+        if self.shot is not None:
+            self.shot.control_body(data)
+
+    def answer_so_far(self) -> None:
+        """Pass on what one read of the upstream has brought, in one write."""
+        self.is_moving = True
+        if self.out:
+            out, self.out = self.out, []
+            self.write(b"".join(out))
 
     def mark_written(self) -> None:
         """Reads of this key stay at legacy until the write has arrived in modern."""

@@ -1,11 +1,12 @@
-"""Reads what a decision depends on: whether it is a write, its key, what the key wrote, whether writes are held."""
+"""Reads what a decision depends on: the head of the body, the key, what the key wrote, whether writes are held."""
 
 from __future__ import annotations
 
+from gateway import headers
 from gateway.carriage import Carriage
 from gateway.decision import Decision, bucket_of, decide
 from gateway.hold import Hold
-from gateway.table import Plan
+from gateway.table import Found, Plan, Undecided, narrowed
 
 
 def choose(exchange: Carriage, plan: Plan) -> tuple[Decision, Hold | None]:
@@ -28,3 +29,16 @@ def choose(exchange: Carriage, plan: Plan) -> tuple[Decision, Hold | None]:
     bucket = bucket_of(plan.seed, key)
     is_fresh = bucket >= rule.threshold or worker.freshness.is_fresh(plan.capability_index, key)
     return decide(rule, is_write=False, bucket=bucket, is_fresh=is_fresh), None
+
+
+def peek(exchange: Carriage, undecided: Undecided) -> Found:
+    """Look at what there is of the body; nothing is forwarded until the route is known."""
+    exchange.peeked = b"".join(exchange.early)[: exchange.worker.limits.peek_bytes_max]
+    exchange.has_all = exchange.body_done
+    found = narrowed(exchange, undecided.plans, exchange.worker.table.default)
+    if isinstance(found, Undecided) and headers.EXPECT in exchange.facts:
+        # The client waits for a word before it sends what the route depends on, so the word comes from here.
+        del exchange.facts[headers.EXPECT]
+        headers.replace(exchange.lines, b"expect", None)
+        exchange.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return found

@@ -29,13 +29,13 @@ from time import monotonic
 import structlog
 
 from gateway import headers
-from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_of, interim_head, switching_head
+from gateway.answer import CHUNKED, CLOSE, accepts_websocket, head_of, switching_head
 from gateway.carriage import ANSWERING, ENDED, HELD, ROUTING, SENT, WAITING, Block, Carriage
-from gateway.choice import choose
+from gateway.choice import choose, peek
 from gateway.decision import Decision
 from gateway.patience import overdue
 from gateway.retry import may_reconnect, may_repeat
-from gateway.table import Found, Plan, Undecided, narrowed
+from gateway.table import Plan, Undecided
 from gateway.tunnel import Tunnel
 from gateway.upstream import AnswerInvalid, UpstreamConnection
 
@@ -62,24 +62,12 @@ class Exchange(Carriage):
         table = self.worker.table
         found = table.find(self, self.segments)
         if found.__class__ is Undecided:
-            found = self._peek(found)
+            found = peek(self, found)
         if found is None:
             self._refuse("no_route")
         elif found.__class__ is Plan:
             self.plan = found
             self._decide(found)
-
-    def _peek(self, undecided: Undecided) -> Found:
-        """Look at what there is of the body; nothing is forwarded until the route is known."""
-        self.peeked = b"".join(self.early)[: self.worker.limits.peek_bytes_max]
-        self.has_all = self.body_done
-        found = narrowed(self, undecided.plans, self.worker.table.default)
-        if isinstance(found, Undecided) and headers.EXPECT in self.facts:
-            # The client waits for a word before it sends what the route depends on, so the word comes from here.
-            del self.facts[headers.EXPECT]
-            headers.replace(self.lines, b"expect", None)
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return found
 
     def _decide(self, plan: Plan) -> None:
         decision, hold = choose(self, plan)
@@ -180,11 +168,6 @@ class Exchange(Carriage):
 
     # The answer.
 
-    def answer_interim(self, connection: UpstreamConnection) -> None:
-        """1xx goes to clients that know it."""
-        if self.version == b"1":
-            self.write(interim_head(connection.status, connection.reason, connection.fields))
-
     def answer_switched(self, connection: UpstreamConnection, rest: bytes) -> bool:
         """From here on bytes pass in both directions, those that came early first."""
         if not self.is_websocket or self.downstream is None or not accepts_websocket(connection.fields):
@@ -216,22 +199,6 @@ class Exchange(Carriage):
         self.out.append(head.data)
         if self.shot is not None:
             self.shot.control_head(status, connection.fields)
-
-    def answer_body(self, data: bytes) -> None:
-        """A piece of the answer's body."""
-        if self.framing == CHUNKED:
-            self.out.append(b"%x\r\n%b\r\n" % (len(data), data))
-        elif self.framing != NONE:
-            self.out.append(data)
-        if self.shot is not None:
-            self.shot.control_body(data)
-
-    def answer_so_far(self) -> None:
-        """Pass on what one read of the upstream has brought, in one write."""
-        self.is_moving = True
-        if self.out:
-            out, self.out = self.out, []
-            self.write(b"".join(out))
 
     def answer_end(self, connection: UpstreamConnection) -> None:
         """The answer is complete."""
