@@ -144,10 +144,10 @@ def test_conditions_on_the_body_decide_and_the_body_arrives_whole(
 
 
 def test_condition_is_decided_from_the_head_of_an_endless_body(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
+    sides[1].reads_body = False
     with Client(gate.port) as http:
         http.send(b"POST /cics HTTP/1.1\r\nHost: bank\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n\0\0"
                   + "INQA".encode("cp037") + b"\r\n")  # fmt: skip
-        sides[1].reads_body = False
         wait_until(lambda: sides[1].requests, "the head is at the upstream before the body has ended")
 
 
