@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from config.errors import Problem, RoutesInvalid
 from config.model import Routes
+from config.names import name_problems
 from config.references import reference_problems
 
 FILE_BYTES_MAX = 16 << 20
@@ -44,13 +45,14 @@ def parse_routes(raw: bytes, path: Path, environ: Mapping[str, str]) -> Routes:
     document = _load(raw, path)
     problems: list[Problem] = []
     document = _fill(document, "", environ, problems)
+    names = tuple(name_problems(document))
     document |= {"path": path, "digest": digest_of(raw)}
     try:
         routes = Routes.model_validate(document)
     except ValidationError as error:
-        problems.extend(_from_pydantic(error, document))
+        problems.extend((*_from_pydantic(error, document), *names))
         raise RoutesInvalid(path, tuple(problems)) from error
-    problems.extend(reference_problems(routes))
+    problems.extend((*names, *reference_problems(routes)))
     if problems:
         raise RoutesInvalid(path, tuple(problems))
     return _with_absolute_paths(routes)
@@ -101,6 +103,9 @@ def _from_pydantic(error: ValidationError, document: Any) -> list[Problem]:
         where = _place(one["loc"], document)
         if one["type"] == "extra_forbidden":
             found.setdefault(where, Problem(where, "is not a key that is known here", _nearest(str(one["loc"][-1]))))
+            continue
+        if one["type"] == "string_pattern_mismatch":
+            found.setdefault(where, Problem(where, "does not have the form that is expected", _example(one["loc"])))
             continue
         what = one["msg"].removeprefix("Value error, ").replace("Field required", "is missing")
         found.setdefault(where, Problem(where, what[:1].lower() + what[1:], _example(one["loc"])))

@@ -1,62 +1,27 @@
-"""Whether the parts of routes.yaml fit together: names that exist, routes that can be told apart."""
+"""Whether the parts of routes.yaml fit together: capabilities that are whole, routes that can be told apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from config.errors import Problem
-from config.model import Capability, Route, Routes, Sandbox, VerifyByRead
+from config.model import Capability, Route, Routes
 
 
 def reference_problems(routes: Routes) -> tuple[Problem, ...]:
-    """Every reference that leads nowhere and every pair of routes that tie, with its path in the file."""
+    """Every capability that contradicts itself and every pair of routes that tie, with its path in the file."""
     return (
-        *_default(routes),
-        *(problem for name, one in routes.capabilities.items() for problem in _capability(routes, name, one)),
-        *(problem for index, one in enumerate(routes.routes) for problem in _route(routes, index, one)),
+        *(problem for name, one in routes.capabilities.items() for problem in _capability(name, one)),
         *_ties(routes),
     )
 
 
-def _missing(where: str, kind: str, name: str, known: dict[str, object]) -> Iterator[Problem]:
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        example = near[0] if near else next(iter(known), f"a name under {kind}")
-        yield Problem(where, f"{name!r} is not one of the {kind} of this file", example)
-
-
-def _default(routes: Routes) -> Iterator[Problem]:
-    if routes.default is not None:
-        yield from _missing("default", "upstreams", routes.default, dict(routes.upstreams))
-
-
-def _capability(routes: Routes, name: str, capability: Capability) -> Iterator[Problem]:
+def _capability(name: str, capability: Capability) -> Iterator[Problem]:
     where = f"capabilities.{name}"
-    upstreams, databases = dict[str, object](routes.upstreams), dict[str, object](routes.databases)
-    yield from _missing(f"{where}.legacy", "upstreams", capability.legacy, upstreams)
-    yield from _missing(f"{where}.modern", "upstreams", capability.modern, upstreams)
     if capability.stage == "canary" and capability.canary is None:
         yield Problem(f"{where}.canary", "stage canary needs a canary", '{percent: 5, key: "header:X-Customer-Id"}')
-    if capability.sync is None:
-        return
-    yield from _missing(f"{where}.sync.source", "databases", capability.sync.source, databases)
-    yield from _missing(f"{where}.sync.target", "databases", capability.sync.target, databases)
-    if capability.sync.source == capability.sync.target:
+    if capability.sync is not None and capability.sync.source == capability.sync.target:
         yield Problem(f"{where}.sync", "source and target are the same database", "{source: legacy, target: ledger}")
-
-
-def _route(routes: Routes, index: int, route: Route) -> Iterator[Problem]:
-    where = f"routes[{index}]"
-    if route.capability is not None:
-        yield from _missing(f"{where}.capability", "capabilities", route.capability, dict(routes.capabilities))
-    if route.upstream is not None:
-        yield from _missing(f"{where}.upstream", "upstreams", route.upstream, dict(routes.upstreams))
-    if isinstance(route.shadow, Sandbox):
-        yield from _missing(f"{where}.shadow.sandbox", "upstreams", route.shadow.sandbox, dict(routes.upstreams))
-    if isinstance(route.shadow, VerifyByRead):
-        names: dict[str, object] = {other.name: other for other in routes.routes}
-        yield from _missing(f"{where}.shadow.verify_by_read", "routes", route.shadow.verify_by_read, names)
 
 
 def _ties(routes: Routes) -> Iterator[Problem]:

@@ -58,6 +58,11 @@ def test_five_mistakes_get_five_messages_each_with_its_place_and_an_example() ->
     assert "timeout: 30s" in found["upstreams.monolith.timeout"]
 
 
+def test_a_name_that_leads_nowhere_is_told_beside_a_value_that_is_wrong() -> None:
+    text = ROUTES_TEXT.replace("timeout: 30s", "timeout: 30 parsecs").replace("modern: ledger", "modern: nowhere", 1)
+    assert set(problems_of(text)) == {"upstreams.monolith.timeout", "capabilities.accounts.modern"}
+
+
 def test_a_missing_key_is_named() -> None:
     assert (
         "is missing"
