@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
-$(VENV)/ready: requirements.lock pyproject.toml
+$(VENV)/ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -43,9 +43,12 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario mirror
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
 
-lock: ## pin the dependencies anew (needs uv)
-	uv pip compile --quiet --python-version 3.11 --universal --extra otel --extra dev --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate --output-file requirements.lock pyproject.toml requirements.build
+COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
+  --no-header --no-annotate pyproject.toml requirements.build --extra otel
+
+lock: ## pin the dependencies anew (needs uv): what runs, and with it what tests and checks
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .strangler
