@@ -36,7 +36,7 @@ def peek(exchange: Carriage, undecided: Undecided) -> Found:
     exchange.peeked = b"".join(exchange.early)[: exchange.worker.limits.peek_bytes_max]
     exchange.has_all = exchange.body_done
     found = narrowed(exchange, undecided.plans, exchange.worker.table.default)
-    if isinstance(found, Undecided) and headers.EXPECT in exchange.facts:
+    if isinstance(found, Undecided) and headers.EXPECT in exchange.facts and exchange.version == b"1":
         # The client waits for a word before it sends what the route depends on, so the word comes from here.
         del exchange.facts[headers.EXPECT]
         headers.replace(exchange.lines, b"expect", None)

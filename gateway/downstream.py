@@ -34,7 +34,7 @@ EVERY_BLOCK: Final = Block.PIPELINED | Block.UPSTREAM | Block.WAITING
 class Downstream(asyncio.Protocol):
     """One client connection."""
 
-    __slots__ = ("_chunks", "_complete", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser",
+    __slots__ = ("_chunks", "_complete", "_empty_lines", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser",
                  "_rest", "blocks", "deadline", "exchange", "host", "is_write_blocked", "peer", "transport",
                  "tunnel", "worker")  # fmt: skip
 
@@ -51,7 +51,7 @@ class Downstream(asyncio.Protocol):
         self._fields: Fields = []
         self._rest = b""
         self._chunks = ChunkGauge(worker.limits.framing_bytes_max)
-        self.blocks = 0
+        self.blocks = self._empty_lines = 0
         self._mode = OPEN
         self._in_head = self._complete = self._is_half_closed = False
 
@@ -91,6 +91,7 @@ class Downstream(asyncio.Protocol):
         end += 4
         has_rest = len(data) > end
         self._rest = b""
+        self._empty_lines = 0
         fields: Fields = []
         self._fields = fields
         self._complete = False
@@ -120,8 +121,9 @@ class Downstream(asyncio.Protocol):
     def _await_head(self, data: bytes) -> None:
         """The head is incomplete, or something is wrong with it."""
         stripped = data
-        while stripped[:2] == b"\r\n" and len(data) - len(stripped) < 2 * _EMPTY_LINES_MAX:
+        while stripped[:2] == b"\r\n" and self._empty_lines < _EMPTY_LINES_MAX:
             stripped = stripped[2:]
+            self._empty_lines += 1
         if len(stripped) < len(data) and stripped and stripped[:1] != b"\r":
             self._begin(stripped)
             return
@@ -136,7 +138,7 @@ class Downstream(asyncio.Protocol):
         elif len(stripped) > limits.header_bytes_max:
             self.refuse("headers_too_large")
         else:
-            if not self._rest:
+            if stripped and not self._rest:  # an empty line is no reason to wait longer
                 self.deadline = monotonic() + limits.header_seconds
             self._rest = stripped
 

@@ -93,7 +93,7 @@ class Exchange(Carriage):
     def _dispatch(self, decision: Decision) -> None:
         self.decision = decision
         self.pool = self.worker.pools[decision.upstream]
-        self.head = self.to_upstream()
+        self.head = self.to_upstream(self.pool.authority)
         if decision.mirror is not None:
             self.shot = self.worker.mirror.begin(self, decision)
         self._acquire(fresh=False)

@@ -33,13 +33,14 @@ class Waiter(Caller, Protocol):
 class Pool:
     """Idle connections are used last in, first out, so that spare ones grow old and are closed."""
 
-    __slots__ = ("_host", "_limits", "_opening", "_port", "_tasks", "_tls", "breaker", "closing", "idle", "limit",
-                 "name",                  "open_count", "retries", "settings", "timeout", "waiting")  # fmt: skip
+    __slots__ = ("_host", "_limits", "_opening", "_port", "_tasks", "_tls", "authority", "breaker", "closing", "idle",
+                 "limit", "name", "open_count", "retries", "settings", "timeout", "waiting")  # fmt: skip
 
     def __init__(self, name: str, settings: Upstream, limits: Limits, *, connections: int | None = None) -> None:
         parts = urlsplit(settings.url)
         is_tls = parts.scheme == "https"
         self.name = name
+        self.authority = parts.netloc.rpartition("@")[2].encode()
         self.settings = settings
         self.timeout = settings.timeout
         self.retries = settings.retries

@@ -101,6 +101,8 @@ class Request:
             self.facts[headers.HOST] = host
         return None
 
-    def to_upstream(self) -> bytes:
-        """The head that goes upstream."""
+    def to_upstream(self, authority: bytes) -> bytes:
+        """The head that goes upstream; HTTP/1.1 needs a Host there, and HTTP/1.0 had none to give."""
+        if headers.HOST not in self.facts:
+            self.lines.append(b"Host: " + authority)
         return finish_request(self.lines, self.facts, self.peer, self.version)

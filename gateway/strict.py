@@ -17,7 +17,9 @@ from gateway.headers import Facts
 START: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \r\n\t]+) HTTP/1\.([01])\r\n").match
 BARE_LF: Final = re.compile(rb"(?:\A|[^\r])\n").search
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n\t]+ HTTP/[02-9]\.[0-9]\r\n").match
-_HOST: Final = re.compile(rb"(?:(?!.*\.\.)[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?").fullmatch
+_HOST: Final = re.compile(
+    rb"(?:(?!.*\.\.)(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?"
+).fullmatch
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch
 _PORT_MAX: Final = 65535
 _HOSTS_MAX: Final = 1024

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-pytest_plugins = ["tests.support.postgres"]
+pytest_plugins = ["tests.support.conformance", "tests.support.postgres"]
 
 
 @pytest.fixture(autouse=True)
