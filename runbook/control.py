@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.control_database import control_engine, control_url
 from config.errors import DatabaseDown
 from config.model import Routes
 
@@ -149,10 +149,7 @@ class Control:
 
     def __init__(self, url: str, head: Path) -> None:
         self.head = head
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        self.engine = _engine(parsed)
+        self.engine = control_engine(url, BUSY_SECONDS_MAX)
         with self._mapped():
             self._create()
 
@@ -161,9 +158,7 @@ class Control:
         """Open the one that routes.yaml names under `databases.control`, else `.strangler/control.db` beside it."""
         folder = run_directory(routes.path)
         folder.mkdir(parents=True, exist_ok=True)
-        configured = routes.databases.get("control")
-        url = configured.url if configured else f"sqlite:///{folder / 'control.db'}"
-        return cls(_beside(url, routes.path), folder / "journal.head")
+        return cls(control_url(routes, folder), folder / "journal.head")
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -193,33 +188,3 @@ class Control:
             yield
         except SQLAlchemyError as error:
             raise DatabaseDown("control", str(getattr(error, "orig", None) or error)) from error
-
-
-def _beside(url: str, routes_path: Path) -> str:
-    """A relative SQLite path is relative to routes.yaml, not to where the command was started."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return url
-    path = routes_path.resolve().parent / parsed.database
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return str(parsed.set(database=str(path)))
-
-
-def _engine(url: sa.URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS_MAX, "isolation_level": None})
-
-    @event.listens_for(engine, "connect")
-    def _durable(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _one_writer(connection: Connection) -> None:
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
