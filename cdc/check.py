@@ -18,6 +18,7 @@ from cdc.catalogue import Catalogue, read_catalogue
 from cdc.check_servers import check_server, check_tables
 from cdc.findings import Finding, error
 from cdc.functions import install_functions
+from cdc.library import LIBRARY
 from cdc.mapping import Mapping, TargetColumn
 from cdc.refusals import MappingRefused, NotInvertible
 from cdc.sql_types import quoted, quoted_table
@@ -58,7 +59,9 @@ class MappingReport:
             {("class" if name == "kind" else name): value for name, value in asdict(column).items()}
             for column in self.columns
         ]
-        return asdict(self) | {"columns": columns}
+        form = asdict(self) | {"columns": columns}
+        del form["reverse_sql"]
+        return form
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class CheckReport:
         """The form of `strangler sync check --json`."""
         return {
             "mappings": [mapping.as_json() for mapping in self.mappings],
+            "ways_back": [{"file": mapping.file, "sql": mapping.reverse_sql} for mapping in self.mappings],
             "findings": [asdict(finding) for finding in self.findings],
         }
 
@@ -141,7 +145,7 @@ def _inspect_file(
     report = MappingReport(
         file=where,
         target=mapping.target_table,
-        verdict="refused" if failed else "accepted",
+        verdict="refused" if failed else "ok",
         reason="; ".join(finding.text for finding in findings),
         sql=mapping.select(),
         reverse_sql=back.select() if isinstance(back, Mapping) else "",
@@ -226,5 +230,7 @@ def _violated(mapping: Mapping, name: str, guard: str, rows: int, where: str) ->
 
 
 def _with_functions(conn: psycopg.Connection[Any]) -> None:
-    if conn.execute("SELECT to_regprocedure('strangler.parse_number(text)')").fetchone() == (None,):
+    newest = LIBRARY[-1]
+    kinds = ",".join(argument.split()[-1] for argument in newest.signature.split(","))
+    if conn.execute("SELECT to_regprocedure(%s)", (f"strangler.{newest.name}({kinds})",)).fetchone() == (None,):
         install_functions(conn)

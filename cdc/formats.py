@@ -47,13 +47,7 @@ def fixed_format(pattern: str) -> Format:
 
     Raises Refusal for what has more than one reading (two-digit years, names of months) or is incomplete.
     """
-    pieces, at = [], 0
-    while at < len(pattern):
-        match = _PIECE.match(pattern, at)
-        if match is None:
-            raise Refusal("the date format is not made of digits and punctuation only", _REMEDY)
-        pieces.append(_TOKENS.get(match[0], match[0]))
-        at = match.end()
+    pieces = _pieces(pattern)
     parts = tuple(piece for piece in pieces if piece in _WIDTHS)
     if len(set(parts)) != len(parts) or not {"YYYY", "MM", "DD"} <= set(parts):
         raise Refusal("the date format does not say year, month and day exactly once", _REMEDY)
@@ -65,6 +59,22 @@ def fixed_format(pattern: str) -> Format:
     if not _stand_where_they_are_found(pieces, form.text):
         raise Refusal("two parts of the date format read as another part where they meet", _REMEDY)
     return form
+
+
+def digits_of(pattern: str) -> str:
+    """A format that need not be complete, in PostgreSQL's words; for writing only. Raises Refusal."""
+    return "".join(_pieces(pattern))
+
+
+def _pieces(pattern: str) -> list[str]:
+    pieces, at = [], 0
+    while at < len(pattern):
+        match = _PIECE.match(pattern, at)
+        if match is None:
+            raise Refusal("the date format is not made of digits and punctuation only", _REMEDY)
+        pieces.append(_TOKENS.get(match[0], match[0]))
+        at = match.end()
+    return pieces
 
 
 def _stand_where_they_are_found(pieces: list[str], text: str) -> bool:

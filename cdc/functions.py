@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cdc.library import LIBRARY
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -121,5 +123,5 @@ def install_functions(conn: psycopg.Connection) -> None:
     """Create or replace schema `strangler` and its functions, in the caller's transaction; needs no superuser."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     conn.execute("CREATE SCHEMA IF NOT EXISTS strangler")
-    for statements in (_READ_DATE, _INLINED, _NUMBERS):
+    for statements in (_READ_DATE, _INLINED, _NUMBERS, *(function.statement for function in LIBRARY)):
         conn.execute(statements.encode())

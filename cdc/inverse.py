@@ -77,6 +77,23 @@ def shifted(inner: Way, addend: Decimal) -> Way:
     return _stepped(inner, lambda y: f"({y} - {signed(addend)})", lambda kind: added(kind, -addend))
 
 
+def moved(inner: Way, back: Callable[[str], str], kind: SqlType) -> Way:
+    """A date moved by a fixed time, which the opposite move undoes; its range is PostgreSQL's, on both sides."""
+    if isinstance(inner, NoWay):
+        return inner
+    return _stepped(inner, back, lambda _: kind)
+
+
+def read_back(
+    inner: Way, back: Callable[[str], str], kind: SqlType, guard: str, back_guard: Callable[[str], str]
+) -> Way:
+    """A value read by a function of schema `strangler` that another one writes again."""
+    if isinstance(inner, NoWay):
+        return inner
+    step = _stepped(inner, back, lambda _: kind).guarded(guard)
+    return replace(step, back_guards=lambda y: (back_guard(y),))
+
+
 def decoded(inner: Way, pairs: Sequence[tuple[str, str]], keys: Sequence[str | Decimal | None], guard: str) -> Way:
     """A list of literals to distinct literals; `pairs` are (key, result) as SQL, "NULL" for a NULL key."""
     if isinstance(inner, NoWay):

@@ -55,11 +55,6 @@ def _limited(option: str) -> Callable[[exp.Expression], bool]:
     return finds
 
 
-def _from_end(node: exp.Expression) -> bool:
-    start = node.args.get("start") if isinstance(node, exp.Substring) else None
-    return isinstance(start, exp.Neg) or (isinstance(start, exp.Literal) and start.name == "0")
-
-
 def _empty_text(node: exp.Expression) -> bool:
     return isinstance(node, exp.EQ | exp.NEQ | exp.In) and any(
         isinstance(side, exp.Literal) and side.is_string and not side.name
@@ -161,7 +156,6 @@ _GENERAL = (
         "it would become a plain CAST that fails on the values TRY_CAST leaves out",
         "Use CASE with the values that occur, or TO_NUMBER or TO_DATE with a format.",
     ),
-    Rule("DATEDIFF", _is(exp.DateDiff), "it would round; SQL Server counts boundaries", "Map both columns."),
     Rule(
         "the current time",
         _is(exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Systimestamp, exp.CurrentDatetime),
@@ -186,35 +180,11 @@ _GENERAL = (
         "it differs between sessions",
         _CONSTANT,
     ),
-    Rule(
-        "ADD_MONTHS",
-        lambda n: isinstance(n, exp.AddMonths) or _calls("ADD_MONTHS")(n),
-        "PostgreSQL does not have it",
-        "Map the column as it is.",
-    ),
     Rule("MONTHS_BETWEEN", _is(exp.MonthsBetween), "PostgreSQL does not have it", "Map both columns."),
-    Rule(
-        "TRUNC of a date",
-        _is(exp.DateTrunc, exp.TimestampTrunc),
-        "Oracle's formats are not PostgreSQL's units",
-        "Map the column as it is, or CAST it AS DATE.",
-    ),
-    Rule(
-        "SUBSTR from the end",
-        _from_end,
-        "SUBSTRING with a start before 1 means something else",
-        "Count from the start.",
-    ),
-    Rule(
-        "INSTR with a start or an occurrence",
-        lambda n: isinstance(n, exp.StrPosition) and bool(n.args.get("position") or n.args.get("occurrence")),
-        "the occurrence would be dropped",
-        "Use INSTR with two arguments.",
-    ),
     Rule(
         "a timestamp literal",
         lambda n: (
-            isinstance(n, exp.StrToTime | exp.StrToDate | exp.Cast)
+            isinstance(n, exp.StrToTime | exp.Cast)
             and isinstance(n.this, exp.Literal)
             and n.this.is_string
             and not isinstance(n.parent, exp.Cast)

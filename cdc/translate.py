@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from cdc import translate_calendar as calendar
 from cdc import translate_cases as cases
 from cdc import translate_casts as casts
 from cdc import translate_dates as dates
+from cdc import translate_joins as joins
+from cdc import translate_library as library
 from cdc import translate_numbers as numbers
 from cdc import translate_text as texts
 from cdc.inverse import NoWay
@@ -62,6 +65,43 @@ def _like(node: exp.Expression, scope: Scope) -> Term:
     return _condition(f"{value.sql} LIKE {pattern.sql}", value)
 
 
+def _same_or_null(node: exp.Expression, scope: Scope) -> Term:
+    left, right = scope.term(node.this), scope.term(node.expression)
+    _comparable(left, right)
+    columns = joined(left, right)
+    return Term(f"{left.sql} IS NOT DISTINCT FROM {right.sql}", BOOLEAN, lost(columns, _CONDITION), False, columns)
+
+
+def _sum(node: exp.Expression, scope: Scope) -> Term:
+    """+ and - by the types of their sides: numbers, Oracle's dates with days, T-SQL's texts."""
+    families = [scope.term(side).type.family for side in (node.this, node.expression)]
+    if scope.dialect == "tsql" and isinstance(node, exp.Add) and "text" in families:
+        return joins.text_of([node.this, node.expression], scope, skips_null=False)
+    if families[0] in ("date", "timestamp") and families[1] == "number" and scope.dialect in ("oracle", "postgres"):
+        sign = 1 if isinstance(node, exp.Add) else -1
+        return calendar.days_added(scope.term(node.this), scope.term(node.expression), sign)
+    return numbers.arithmetic(node, scope)
+
+
+def _cut(node: exp.Expression, scope: Scope) -> Term:
+    """TRUNC: of a number or of a date."""
+    if scope.term(node.this).type.family in ("date", "timestamp"):
+        return calendar.truncated(node, scope)
+    return numbers.reduced(node, scope)
+
+
+def _by_name(node: exp.Expression, scope: Scope) -> Term:
+    """A function that sqlglot has no node for."""
+    if node.name.upper() == "TRUNC" and len(node.expressions) == 1:
+        return _cut(exp.Trunc(this=node.expressions[0].copy()), scope)
+    raise Refusal(f"{node.name} is not known to mean the same in PostgreSQL", "Map the column without it.")
+
+
+def _boolean(node: exp.Expression, _: Scope) -> Term:
+    text = "true" if node.this else "false"
+    return Term(text, BOOLEAN, NoWay("constant", "it is the same in every row"), value=text)
+
+
 def _is_null(node: exp.Expression, scope: Scope) -> Term:
     if not isinstance(node.expression, exp.Null):
         raise Refusal("IS is translated with NULL only", "Write IS NULL or a comparison.")
@@ -94,7 +134,7 @@ def _test(node: exp.Expression, scope: Scope) -> Term:
 def _comparable(left: Term, right: Term) -> None:
     if NULL in (left.type, right.type):
         raise Refusal("a comparison with NULL is never true", "Write IS NULL or IS NOT NULL.")
-    if left.type.family != right.type.family:
+    if left.type.family != right.type.family and {left.type.family, right.type.family} != {"date", "timestamp"}:
         raise Refusal(
             f"a value of type {left.type.base} is compared with one of type {right.type.base}",
             "Write the literal in the column's own type.",
@@ -121,18 +161,23 @@ HANDLERS: dict[type[exp.Expression], Translate] = {
     exp.Literal: literal_term,
     exp.National: lambda node, _: literal_term(exp.Literal.string(node.name), _),
     exp.Null: _null,
+    exp.Boolean: _boolean,
+    exp.Anonymous: _by_name,
+    exp.Dot: library.called,
     exp.Paren: _inner,
     exp.Alias: _inner,
     # numbers
-    exp.Add: numbers.arithmetic,
-    exp.Sub: numbers.arithmetic,
+    exp.Add: _sum,
+    exp.Sub: _sum,
     exp.Mul: numbers.arithmetic,
     exp.Div: numbers.division,
+    exp.IntDiv: numbers.whole_division,
+    exp.Sign: numbers.sign,
     exp.Neg: numbers.negation,
     exp.Mod: numbers.remainder,
     exp.Abs: numbers.reduced,
     exp.Round: numbers.reduced,
-    exp.Trunc: numbers.reduced,
+    exp.Trunc: _cut,
     exp.Ceil: numbers.reduced,
     exp.Floor: numbers.reduced,
     # choices
@@ -151,20 +196,39 @@ HANDLERS: dict[type[exp.Expression], Translate] = {
     exp.Replace: texts.replaced,
     exp.Length: texts.length_of,
     exp.StrPosition: texts.place,
-    exp.Concat: texts.concatenation,
-    exp.DPipe: texts.concatenation,
-    exp.Greatest: texts.extreme,
-    exp.Least: texts.extreme,
+    exp.Left: texts.end_of,
+    exp.Right: texts.end_of,
+    exp.Translate: texts.substituted,
+    exp.Concat: joins.concatenation,
+    exp.DPipe: joins.concatenation,
+    exp.ConcatWs: joins.separated,
+    exp.Greatest: joins.extreme,
+    exp.Least: joins.extreme,
     # dates and types
     exp.StrToDate: dates.parsed,
     exp.StrToTime: dates.parsed,
     exp.ToChar: dates.formatted,
     exp.TimeToStr: dates.formatted,
     exp.Convert: dates.converted,
+    exp.DateStrToDate: calendar.day_literal,
+    exp.DateTrunc: calendar.truncated,
+    exp.TimestampTrunc: calendar.truncated,
+    exp.AddMonths: calendar.months_added,
+    exp.LastDay: calendar.last_day,
+    exp.Extract: calendar.part,
+    exp.Year: calendar.part,
+    exp.Month: calendar.part,
+    exp.DayOfMonth: calendar.part,
+    exp.Day: calendar.part,
+    exp.DateDiff: calendar.difference,
+    exp.DateAdd: calendar.shifted,
+    exp.DateSub: calendar.shifted,
+    exp.TsOrDsToDate: casts.day_of,
     exp.Cast: casts.cast,
     exp.ToNumber: casts.to_number,
     # conditions
     **dict.fromkeys(_COMPARED, _comparison),
+    exp.NullSafeEQ: _same_or_null,
     exp.Between: _between,
     exp.In: _among,
     exp.Like: _like,

@@ -202,6 +202,8 @@ def coalesce(node: exp.Expression, scope: Scope) -> Term:
     terms = [scope.term(node.this), *(scope.term(other) for other in node.expressions)]
     first, last = terms[0], terms[-1]
     kind = _common_type(terms)
+    if node.args.get("is_null") and first.type.family == "text" and _is_longer(last.type, first.type):
+        raise Refusal("ISNULL cuts its second value to the length of the first", "Use COALESCE, or a shorter value.")
     sql = f"COALESCE({', '.join(term.sql for term in terms)})"
     way: Way = lost(joined(*terms), "NULL and a value become the same")
     if len(terms) == 2 and last.is_literal:
@@ -210,6 +212,10 @@ def coalesce(node: exp.Expression, scope: Scope) -> Term:
         )
         kind = first.type if first.type.family == "text" else kind  # a literal takes the type of what is beside it
     return Term(sql, kind, way, all(term.nullable for term in terms), joined(*terms))
+
+
+def _is_longer(kind: SqlType, limit: SqlType) -> bool:
+    return limit.length is not None and (kind.length is None or kind.length > limit.length)
 
 
 def nullif(node: exp.Expression, scope: Scope) -> Term:

@@ -25,7 +25,7 @@ def cast(node: exp.Expression, scope: Scope) -> Term:
     if pair == ("text", "number"):
         inner = _read_number(inner)
     elif pair == ("number", "text"):
-        inner = _write_number(inner)
+        inner = written_number(inner)
     elif pair == ("timestamp", "date"):
         return Term(
             f"CAST({inner.sql} AS date)",
@@ -34,11 +34,18 @@ def cast(node: exp.Expression, scope: Scope) -> Term:
             inner.nullable,
             inner.columns,
         )
+    if pair == ("number", "number") and scope.dialect == "tsql" and kind.is_whole and inner.type.scale != 0:
+        inner = replace(inner, sql=f"trunc({inner.sql})", way=lost(inner.columns, "the fraction is cut off"))
     way = inner.way
     if pair == ("date", "timestamp") and isinstance(way, Lens):
         way = cast_back(way, "date", lambda y: f"{y} = date_trunc('day', {y})", DATE)
     fitted = fit(replace(inner, way=way), kind)
     return replace(fitted, sql=f"CAST({inner.sql} AS {_modified(kind)})")
+
+
+def day_of(node: exp.Expression, scope: Scope) -> Term:
+    """MySQL's DATE(x) of a date or a timestamp."""
+    return cast(exp.Cast(this=node.this.copy(), to=exp.DataType.build("date")), scope)
 
 
 def to_number(node: exp.Expression, scope: Scope) -> Term:
@@ -62,7 +69,8 @@ def _read_number(inner: Term) -> Term:
     return Term(sql, NUMERIC, way, inner.nullable, inner.columns)
 
 
-def _write_number(inner: Term) -> Term:
+def written_number(inner: Term) -> Term:
+    """The text of a whole number."""
     if inner.type.scale != 0:
         raise Refusal("a number with digits after the point has more than one text", "CAST it to a whole number first.")
     way = inner.way
@@ -81,17 +89,15 @@ def _write_number(inner: Term) -> Term:
 
 def _wanted(to: exp.DataType, scope: Scope) -> SqlType:
     numbers = [int(found.this.name) for found in to.expressions if found.this.name.isdigit()]
-    if to.this in _WHOLE and scope.dialect == "oracle":
-        return numeric(38, 0)
-    if to.this in _WHOLE:
-        return parse_type(_WHOLE[to.this])
-    if to.this == _D.DECIMAL:
-        if not numbers:
-            return {"tsql": numeric(18, 0), "mysql": numeric(10, 0)}.get(scope.dialect, NUMERIC)
-        return numeric(numbers[0], numbers[1] if len(numbers) > 1 else 0)
+    is_unbounded = any(found.this.name.upper() == "MAX" for found in to.expressions)
+    if to.this in _WHOLE or to.this == _D.DECIMAL:
+        return _number_wanted(to, numbers, scope)
     if to.this in _TEXTS or to.this in _PADDED:
-        length = numbers[0] if numbers else 1 if to.this in _PADDED else None
-        return SqlType("bpchar" if to.this in _PADDED else "varchar" if length else "text", length=length)
+        # CHAR is padded everywhere but in MySQL's CAST; SQL Server takes 30 characters where no length is written.
+        is_padded = to.this in _PADDED and scope.dialect != "mysql"
+        unwritten = None if is_unbounded else 30 if scope.dialect == "tsql" and to.this != _D.TEXT else None
+        length = numbers[0] if numbers else unwritten or (1 if is_padded else None)
+        return SqlType("bpchar" if is_padded else "varchar" if length else "text", length=length)
     if to.this == _D.DATE and scope.dialect != "oracle":
         return DATE
     if to.this in (_D.TIMESTAMP, _D.TIMESTAMPNTZ, _D.DATETIME, _D.DATETIME2):
@@ -100,6 +106,14 @@ def _wanted(to: exp.DataType, scope: Scope) -> SqlType:
         raise Refusal("Oracle's DATE has a time of day", "Use TO_DATE with a format, or CAST AS TIMESTAMP.")
     name = to.sql(dialect=scope.dialect)
     raise Refusal(f"CAST to {name} is not known to be exact", "Use numeric, text or date types.")
+
+
+def _number_wanted(to: exp.DataType, numbers: list[int], scope: Scope) -> SqlType:
+    if to.this in _WHOLE:
+        return numeric(38, 0) if scope.dialect == "oracle" else parse_type(_WHOLE[to.this])
+    if not numbers:
+        return {"tsql": numeric(18, 0), "mysql": numeric(10, 0)}.get(scope.dialect, NUMERIC)
+    return numeric(numbers[0], numbers[1] if len(numbers) > 1 else 0)
 
 
 def _modified(kind: SqlType) -> str:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from cdc.formats import Format, fixed_format
+from cdc.formats import Format, digits_of, fixed_format
 from cdc.inverse import formatted_back, parsed_back
 from cdc.refusals import Refusal
 from cdc.sql_types import DATE, SqlType, literal
-from cdc.terms import Scope, Term
+from cdc.terms import Scope, Term, lost
+from cdc.translate_casts import written_number
 from cdc.translate_text import text_term
 
-_STYLES = {"112": "%Y%m%d", "120": "%Y-%m-%d %H:%M:%S", "23": "%Y-%m-%d"}  # of T-SQL's CONVERT
+# Of T-SQL's CONVERT: those that write the year with four digits and the month as a number.
+_STYLES = {
+    "23": "%Y-%m-%d",
+    "101": "%m/%d/%Y",
+    "102": "%Y.%m.%d",
+    "103": "%d/%m/%Y",
+    "104": "%d.%m.%Y",
+    "105": "%d-%m-%Y",
+    "110": "%m-%d-%Y",
+    "111": "%Y/%m/%d",
+    "112": "%Y%m%d",
+    "120": "%Y-%m-%d %H:%M:%S",
+}
 _ORACLE_WORDS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "HH24": "%H", "MI": "%M", "SS": "%S", "FF6": "%f"}
 TIMESTAMP = SqlType("timestamp")
 
@@ -40,8 +53,12 @@ def converted(node: exp.Expression, scope: Scope) -> Term:
     style = node.args.get("style")
     pattern = _STYLES.get(style.name) if isinstance(style, exp.Literal) else None
     kind = node.this.sql(dialect="postgres").upper()
+    if node.args.get("safe"):
+        raise Refusal("TRY_CONVERT leaves out what CONVERT fails on", "Use CASE with the values that occur.")
+    if style is None:
+        return scope.term(exp.Cast(this=node.expression.copy(), to=node.this.copy()))
     if pattern is None:
-        raise Refusal("CONVERT is translated with the styles 112, 23 and 120 only", "Use CAST or one of these styles.")
+        raise Refusal(f"CONVERT is translated with the styles {', '.join(_STYLES)}", "Use CAST or one of these styles.")
     inner = scope.term(node.expression)
     form = fixed_format(pattern)
     if inner.type.family == "text" and kind.startswith(("DATE", "TIMESTAMP")):
@@ -59,6 +76,8 @@ def formatted(node: exp.Expression, scope: Scope) -> Term:
     if isinstance(subject, exp.TsOrDsToTimestamp | exp.TsOrDsToDate | exp.TimeStrToTime):
         subject = subject.this
     inner = scope.term(subject)
+    if inner.type.family == "number" and node.args.get("format") is None:
+        return written_number(inner)
     if inner.type.family not in ("date", "timestamp"):
         raise Refusal(
             f"TO_CHAR of a value of type {inner.type.base} is not translated",
@@ -66,7 +85,19 @@ def formatted(node: exp.Expression, scope: Scope) -> Term:
         )
     if node.args.get("format") is None:
         raise Refusal("TO_CHAR has no format, so the session would decide", "Give the format.")
-    return _formatted(inner, _format(node))
+    return _formatted(inner, _format(node)) if _is_whole_format(node) else _partly_formatted(inner, node)
+
+
+def _is_whole_format(node: exp.Expression) -> bool:
+    return all(part in _pattern(node) for part in ("%Y", "%m", "%d"))
+
+
+def _partly_formatted(inner: Term, node: exp.Expression) -> Term:
+    """A format that says less than the day, such as YYYYMM: the same text, and no way back."""
+    form = digits_of(_pattern(node))
+    sql = f"to_char(CAST({inner.sql} AS timestamp), {literal(form)})"
+    way = lost(inner.columns, "the format says a part of the date only")
+    return Term(sql, SqlType("text", length=len(form)), way, inner.nullable, inner.columns)
 
 
 def _formatted(inner: Term, form: Format) -> Term:
@@ -83,6 +114,10 @@ def _formatted(inner: Term, form: Format) -> Term:
 
 
 def _format(node: exp.Expression) -> Format:
+    return fixed_format(_pattern(node))
+
+
+def _pattern(node: exp.Expression) -> str:
     given = node.args["format"]
     if not isinstance(given, exp.Literal):
         raise Refusal("the date format is not a constant", "Write the format.")
@@ -90,4 +125,4 @@ def _format(node: exp.Expression) -> Format:
     if isinstance(node, exp.ToChar):  # the one function whose format sqlglot leaves in Oracle's words
         for word, token in _ORACLE_WORDS.items():
             pattern = pattern.replace(word, token)
-    return fixed_format(pattern)
+    return pattern

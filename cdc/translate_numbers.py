@@ -63,11 +63,11 @@ def division(node: exp.Expression, scope: Scope) -> Term:
     left, right = _number(node.this, scope), _number(node.expression, scope)
     if not isinstance(right.value, Decimal):
         raise Refusal("division by a column has another number of digits in PostgreSQL", "Map both columns.")
+    if scope.dialect in ("tsql", "postgres") and left.type.is_whole and right.type.scale == 0 and right.value:
+        return _whole_division(left, right.value)
     factor = reciprocal(right.value)
     if factor is None:
         raise Refusal(f"a division by {plain(right.value)} has no exact result", "Map the column without the division.")
-    if scope.dialect in ("tsql", "postgres") and left.type.is_whole and right.type.scale == 0:
-        raise Refusal("the division of whole numbers drops the remainder", f"Write / {plain(right.value)}.0 if not.")
     return Term(
         f"({_exact(left)} * {signed(factor)})",
         multiplied(left.type, factor),
@@ -75,6 +75,32 @@ def division(node: exp.Expression, scope: Scope) -> Term:
         left.nullable,
         left.columns,
     )
+
+
+def whole_division(node: exp.Expression, scope: Scope) -> Term:
+    """MySQL's DIV by a constant: the quotient without its fraction."""
+    left, right = _number(node.this, scope), _number(node.expression, scope)
+    if not right.value or isinstance(right.value, str):
+        raise Refusal("DIV needs a constant other than 0", "Map both columns.")
+    return _whole_division(left, right.value)
+
+
+def _whole_division(left: Term, by: Decimal) -> Term:
+    """Whole numbers of T-SQL and PostgreSQL divide towards zero."""
+    most = None if left.type.most is None else abs(left.type.most / by)
+    return Term(
+        f"div({_exact(left)}, {signed(by)})",
+        SqlType("numeric", most=most, scale=0),
+        lost(left.columns, "the remainder is dropped"),
+        left.nullable,
+        left.columns,
+    )
+
+
+def sign(node: exp.Expression, scope: Scope) -> Term:
+    """SIGN."""
+    inner = _number(node.this, scope)
+    return whole_result(f"CAST(sign({_exact(inner)}) AS integer)", inner, "only the sign is kept")
 
 
 def negation(node: exp.Expression, scope: Scope) -> Term:
@@ -96,8 +122,8 @@ def reduced(node: exp.Expression, scope: Scope) -> Term:
     inner = _number(node.this, scope)
     name = _REDUCTIONS[type(node)]
     decimals = node.args.get("decimals")
-    if node.args.get("truncate"):
-        raise Refusal("ROUND with a third argument truncates", "Use TRUNC.")
+    if isinstance(node, exp.Round) and node.args.get("truncate") is not None:
+        name = "trunc" if _whole_literal(node.args["truncate"]) else "round"
     places = _whole_literal(decimals) if decimals is not None else 0
     arguments = f"{_exact(inner)}, {places}" if name in ("round", "trunc") else _exact(inner)
     most = None if inner.type.most is None else inner.type.most + (name != "abs")

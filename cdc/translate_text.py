@@ -6,27 +6,36 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from cdc.inverse import Lens, NoWay, Way
+from cdc.inverse import Lens, Way
 from cdc.refusals import Refusal
-from cdc.sql_types import TEXT, SqlType
+from cdc.sql_types import TEXT, SqlType, literal
 from cdc.terms import Scope, Term, exact, joined, lost
 from cdc.translate_numbers import whole_result
 
 
 def trimmed(node: exp.Expression, scope: Scope) -> Term:
-    """TRIM, LTRIM and RTRIM of blanks. RTRIM of char(n) drops nothing that counts, so it can be undone."""
+    """TRIM, LTRIM and RTRIM. RTRIM of char(n) drops no character that counts, so it can be undone."""
     inner = text_term(node.this, scope)
-    if node.args.get("expression") is not None:
-        raise Refusal("TRIM of other characters than blanks is not translated", "Trim blanks only.")
     position = str(node.args.get("position") or "BOTH").upper()
     function = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}[position]
+    characters = node.args.get("expression")
+    if characters is not None:
+        return _trimmed_of(function, characters, inner, scope)
     sql = f"{function}(CAST({inner.sql} AS text))"
     way: Way = lost(inner.columns, "blanks are dropped")
     if position == "TRAILING" and inner.type.is_padded and isinstance(inner.way, Lens):
         way = inner.way
         if scope.dialect == "oracle":
             way = replace(way.guarded(exact(f"{inner.sql} <> ''", inner)), back_guards=lambda y: (f"{y} <> ''",))
-    return _oracle_text(sql, inner, way, scope)
+    return oracle_text(sql, inner, way, scope)
+
+
+def _trimmed_of(function: str, characters: exp.Expression, inner: Term, scope: Scope) -> Term:
+    # MySQL trims a string, the others a set of characters: of one character both are the same.
+    if not isinstance(characters, exp.Literal) or (scope.dialect == "mysql" and len(characters.name) != 1):
+        raise Refusal("TRIM of something else than constant characters", "Write the characters; one of them in MySQL.")
+    sql = f"{function}({inner.padded_text}, {literal(characters.name)})"
+    return oracle_text(sql, inner, lost(inner.columns, "characters at the ends are dropped"), scope)
 
 
 def cased(node: exp.Expression, scope: Scope) -> Term:
@@ -37,15 +46,44 @@ def cased(node: exp.Expression, scope: Scope) -> Term:
 
 
 def part(node: exp.Expression, scope: Scope) -> Term:
-    """SUBSTR from a constant place on."""
+    """SUBSTR from a constant place on; a negative one counts from the end, 0 is the first one in Oracle."""
     inner = text_term(node.this, scope)
-    numbers = [node.args.get("start"), node.args.get("length")]
-    if not all(n is None or (isinstance(n, exp.Literal) and n.name.isdigit()) for n in numbers) or numbers[0] is None:
+    start, length = _number_of(node.args.get("start")), _number_of(node.args.get("length"))
+    if start is None or (length is None and node.args.get("length") is not None) or (length or 0) < 0:
         raise Refusal("SUBSTR needs constant numbers", "Write the place and the length.")
-    arguments = ", ".join(n.name for n in numbers if n is not None)
-    length = int(numbers[1].name) if numbers[1] is not None else None
-    term = _made(f"substr({inner.padded_text}, {arguments})", inner, "the rest of the text is dropped", scope)
+    text, tail = inner.padded_text, "" if length is None else f", {length}"
+    if start < 0 and scope.dialect in ("oracle", "mysql"):
+        # Where the text is shorter than that, nothing is left.
+        found = f"substr({text}, length({text}) - {-start - 1}{tail})"
+        sql = f"CASE WHEN length({text}) >= {-start} THEN {found} ELSE '' END"
+    elif start < 1 and scope.dialect == "mysql":
+        raise Refusal("SUBSTRING from 0 is empty in MySQL", "Count from 1.")
+    else:
+        sql = f"substr({text}, {max(start, 1) if scope.dialect == 'oracle' else start}{tail})"
+    term = _made(sql, inner, "the rest of the text is dropped", scope)
     return replace(term, type=SqlType("text", length=length), nullable=term.nullable or scope.dialect == "oracle")
+
+
+def end_of(node: exp.Expression, scope: Scope) -> Term:
+    """LEFT and RIGHT of a constant length."""
+    inner, length = text_term(_untyped(node.this), scope), _number_of(node.expression)
+    if length is None or length < 0:
+        raise Refusal("LEFT and RIGHT need a constant length", "Write the number.")
+    name = "left" if isinstance(node, exp.Left) else "right"
+    term = _made(f"{name}({inner.padded_text}, {length})", inner, "the rest of the text is dropped", scope)
+    return replace(term, type=SqlType("text", length=length))
+
+
+def _untyped(node: exp.Expression) -> exp.Expression:
+    """The argument without the CAST to text that sqlglot puts around T-SQL's arguments, which would cut blanks."""
+    is_added = isinstance(node, exp.Cast) and node.to.this == exp.DType.TEXT
+    return node.this if is_added else node
+
+
+def _number_of(node: exp.Expression | None) -> int | None:
+    sign = -1 if isinstance(node, exp.Neg) else 1
+    inner = node.this if isinstance(node, exp.Neg) else node
+    return sign * int(inner.name) if isinstance(inner, exp.Literal) and inner.name.isdigit() else None
 
 
 def filled(node: exp.Expression, scope: Scope) -> Term:
@@ -67,50 +105,39 @@ def replaced(node: exp.Expression, scope: Scope) -> Term:
     texts = [term.padded_text for term in terms] + ["''"] * (3 - len(terms))
     sql = f"replace({', '.join(texts)})"
     term = Term(sql, TEXT, lost(joined(*terms), "what was replaced is dropped"), terms[0].nullable, joined(*terms))
-    return _oracle_text(sql, term, term.way, scope)
+    return oracle_text(sql, term, term.way, scope)
+
+
+def substituted(node: exp.Expression, scope: Scope) -> Term:
+    """TRANSLATE, character by character."""
+    inner = text_term(node.this, scope)
+    characters = [node.args["from_"], node.args["to"]]
+    if not all(isinstance(found, exp.Literal) and found.name for found in characters):
+        raise Refusal("TRANSLATE needs constant characters", "Write them.")
+    listed = ", ".join(literal(found.name) for found in characters)
+    return _made(f"translate({inner.padded_text}, {listed})", inner, "several characters become the same", scope)
 
 
 def length_of(node: exp.Expression, scope: Scope) -> Term:
-    """LENGTH in characters; of char(n) it is n, as everywhere but in PostgreSQL."""
-    inner = text_term(node.this, scope)
-    if scope.dialect == "tsql":
-        raise Refusal("LEN does not count trailing blanks", "Map the column.")
-    return whole_result(f"length({inner.padded_text})", inner, "the text is dropped")
+    """LENGTH in characters; of char(n) it is n, as everywhere but in PostgreSQL. LEN leaves out trailing blanks."""
+    if node.args.get("binary"):
+        raise Refusal("LENGTH counts bytes in MySQL", "Use CHAR_LENGTH.")
+    inner = text_term(_untyped(node.this), scope)
+    text = f"rtrim({inner.padded_text})" if scope.dialect == "tsql" else inner.padded_text
+    return whole_result(f"length({text})", inner, "the text is dropped")
 
 
 def place(node: exp.Expression, scope: Scope) -> Term:
-    """INSTR with two arguments."""
+    """INSTR, CHARINDEX and LOCATE; with a start and an occurrence by strangler.instr."""
     inner, sought = text_term(node.this, scope), text_term(node.args["substr"], scope)
-    return whole_result(f"strpos({inner.padded_text}, {sought.padded_text})", inner, "the text is dropped")
-
-
-def concatenation(node: exp.Expression, scope: Scope) -> Term:
-    """|| and CONCAT, where no part can be NULL: Oracle would leave NULL out, PostgreSQL would give NULL."""
-    parts = list(node.expressions) if isinstance(node, exp.Concat) else [node.this, node.expression]
-    terms = [text_term(found, scope) for found in parts]
-    _refuse_null(terms, "a concatenation")
-    columns = joined(*terms)
-    sql = f"({' || '.join(term.padded_text for term in terms)})"
-    return Term(
-        sql, TEXT, NoWay("opaque" if columns else "constant", "a concatenation is not taken apart"), False, columns
-    )
-
-
-def extreme(node: exp.Expression, scope: Scope) -> Term:
-    """GREATEST and LEAST, where no operand can be NULL: PostgreSQL would leave it out."""
-    terms = [scope.term(found) for found in (node.this, *node.expressions)]
-    _refuse_null(terms, "GREATEST or LEAST")
-    if {term.type.family for term in terms} != {"number"}:
-        raise Refusal("GREATEST and LEAST are translated for numbers only", "Map the columns.")
-    name = "greatest" if isinstance(node, exp.Greatest) else "least"
-    columns = joined(*terms)
-    return Term(
-        f"{name}({', '.join(term.sql for term in terms)})",
-        SqlType("some number"),
-        lost(columns, "the others are dropped"),
-        False,
-        columns,
-    )
+    extra = [node.args.get(name) for name in ("position", "occurrence")]
+    if not any(extra):
+        return whole_result(f"strpos({inner.padded_text}, {sought.padded_text})", inner, "the text is dropped")
+    numbers = [1 if found is None else _number_of(found) for found in extra]
+    if numbers[0] is None or numbers[1] is None or numbers[0] < 1 or numbers[1] < 1:
+        raise Refusal("INSTR from the end, or by a column, is not translated", "Write a place and a number from 1.")
+    sql = f"strangler.instr({inner.padded_text}, {sought.padded_text}, {numbers[0]}, {numbers[1]})"
+    return whole_result(sql, inner, "the text is dropped")
 
 
 def text_term(node: exp.Expression, scope: Scope) -> Term:
@@ -122,20 +149,11 @@ def text_term(node: exp.Expression, scope: Scope) -> Term:
 
 
 def _made(sql: str, inner: Term, reason: str, scope: Scope) -> Term:
-    return _oracle_text(sql, inner, lost(inner.columns, reason), scope)
+    return oracle_text(sql, inner, lost(inner.columns, reason), scope)
 
 
-def _oracle_text(sql: str, inner: Term, way: Way, scope: Scope) -> Term:
+def oracle_text(sql: str, inner: Term, way: Way, scope: Scope) -> Term:
     """Oracle has no empty text: a function that leaves nothing gives NULL."""
     if scope.dialect == "oracle" and not sql.startswith(("upper", "lower", "lpad", "rpad")):
         return Term(f"NULLIF({sql}, '')", TEXT, way, True, inner.columns)
     return Term(sql, TEXT, way, inner.nullable, inner.columns)
-
-
-def _refuse_null(terms: list[Term], what: str) -> None:
-    empty = [", ".join(term.columns) or "NULL" for term in terms if term.nullable]
-    if empty:
-        raise Refusal(
-            f"{what} has an operand that can be NULL ({empty[0]}), which the dialects treat differently",
-            "Use NVL for it, or make the column NOT NULL.",
-        )

@@ -17,6 +17,8 @@ from cdc.functions import install_functions
 from cdc.mapping import Mapping
 from runbook.demo.cluster import Cluster
 from tests.support.mapping_files import built, table
+from tests.support.pages import code, page
+from tests.support.pages import table as page_table
 
 CHARS = st.text("CS FXER01'\\%é", max_size=4)
 CODES = st.sampled_from(["C", "S", "FEE", "FEE ", "XFER", "", "  ", "x", "A'B"])
@@ -39,6 +41,22 @@ class Case:
     values: st.SearchStrategy[object]
     results: st.SearchStrategy[object]
     dialect: str = "oracle"
+
+
+SHORT = st.dates(date(1931, 1, 1), date(2029, 12, 31)).map(lambda d: f"{d:%y%m%d}") | st.just("991301")
+CENTURY = st.dates(date(1920, 1, 1), date(2080, 1, 1)) | st.just(date(2000, 2, 29))
+PACKED = st.sampled_from([r"\x12345c", r"\x00100d", r"\x00000c", r"\x00000d", r"\x12345f", r"\x1234ac", r"\x12", r"\x"])
+ZONED = st.sampled_from(["12345", "1234N", "0000{", "0000}", "1234E", "12 45", "", "ABCDE", "00010"])
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """An expression over column c that cannot be undone."""
+
+    expression: str
+    source: str
+    target: str
+    source_key: str = "integer"
 
 
 CASES = [
@@ -88,6 +106,37 @@ CASES = [
     Case("CONVERT(date, C, 112)", "character(8)?", "date?", DIGITS, DAYS, "tsql"),
     Case("STR_TO_DATE(C, '%Y-%m-%d')", "text?", "date?", CHARS | DAYS.map(str), DAYS, "mysql"),
     Case("c / 4.0", "numeric(10,1)?", "numeric(16,4)?", MONEY, MONEY, "postgres"),
+    Case("C + 3", "timestamp without time zone?", "timestamp without time zone?", MOMENTS, MOMENTS),
+    Case("DATEADD(day, -30, C)", "date?", "date?", DAYS, DAYS, "tsql"),
+    Case("NVL(C, DATE '9999-12-31')", "date?", "date?", DAYS, DAYS | st.just(date(9999, 12, 31))),
+    Case("NULLIF(C, DATE '0001-01-01')", "date?", "date?", DAYS | st.just(date(1, 1, 1)), DAYS),
+    Case("CASE C WHEN 'S' THEN TRUE WHEN 'C' THEN FALSE END", "text?", "boolean?", CODES, st.booleans(), "mysql"),
+    Case("strangler.blank_to_null(C)", "text?", "text?", CODES, CODES),
+    Case("strangler.flag(C, 'C', 'S')", "character(1)?", "boolean?", st.sampled_from("CSx "), st.booleans()),
+    Case(
+        "strangler.date_or_null(C, 'YYYYMMDD')",
+        "character(8)?",
+        "date?",
+        DAYS.map(lambda d: f"{d.year:04}{d:%m%d}") | st.sampled_from(["00000000", "99999999", "        "]),
+        DAYS,
+    ),
+    Case("strangler.short_date(C, 'YYMMDD', 70)", "character(6)?", "date?", SHORT | st.just("000229"), CENTURY),
+    Case("strangler.short_date(C, 'DDMMYY', 30)", "text?", "date?", SHORT, CENTURY),
+    Case("strangler.packed(C, 5, 2)", "bytea?", "numeric(9,3)?", PACKED, MONEY | st.just(Decimal("1.005"))),
+    Case("strangler.zoned(C, 5, 2)", "character varying(5)?", "numeric(7,2)?", ZONED, MONEY),
+    Case("strangler.zoned(C, 5, 0) * 10", "character(5)?", "integer?", ZONED, st.integers(-99999, 99999)),
+]
+ONE_WAY = [
+    *[OneWay(expression, "character(4)", "text?") for expression in ("UPPER(C)", "SUBSTR(C, 1, 2)", "LPAD(C, 8, '0')")],
+    OneWay("TRIM(C)", "character varying(4)", "text?"),
+    OneWay("DECODE(C, 'C', 'current', 'other')", "text", "text"),
+    OneWay("DECODE(C, 'C', 'current', 'S', 'current')", "text", "text?"),
+    OneWay("TRUNC(C)", "timestamp without time zone", "timestamp without time zone"),
+    OneWay("TO_CHAR(C, 'YYYYMM')", "date", "text"),
+    OneWay("ROUND(C, 1)", "numeric(8,2)", "numeric(8,1)"),
+    OneWay("C * 3", "numeric(8,2)", "numeric(10,2)"),
+    OneWay("C || '-' || ID", "text", "text", source_key="character varying(4)"),
+    OneWay("'EUR'", "text", "text"),
 ]
 
 
@@ -144,6 +193,39 @@ def test_a_row_comes_back_under_its_guard(case: Case, conn: psycopg.Connection, 
         assert _broken(conn, mapping.reverse(), (kinds[1], kinds[0]), results) == []
 
     holds()
+
+
+def _built(folder: Path, case: Case | OneWay) -> Mapping:
+    key = case.source_key if isinstance(case, OneWay) else "integer"
+    source, target = table("s", f"id {key}, c {case.source}"), table("t", f"id {key}, v {case.target}")
+    dialect = case.dialect if isinstance(case, Case) else "oracle"
+    return built(folder, f"SELECT ID AS id, {case.expression} AS v FROM s", source, target, dialect)
+
+
+def test_the_class_and_the_inverse_of_each_expression_are_on_their_page(tmp_path: Path) -> None:
+    rows, counts = [], {"lossless": 0, "guarded": 0, "lossy": 0, "opaque": 0, "constant": 0}
+    for case in [*CASES, *ONE_WAY]:
+        column = _built(tmp_path, case).columns[1]
+        counts[column.kind] += 1
+        why = code(column.guard) if column.guard else column.reason
+        kinds = f"{case.source.removesuffix('?')} to {case.target.removesuffix('?')}"
+        rows.append((code(case.expression), kinds, column.kind, code(column.inverse or ""), why))
+    assert [
+        row[0] for row, case in zip(rows, [*CASES, *ONE_WAY], strict=True) if isinstance(case, OneWay) and row[3]
+    ] == []
+    page(
+        "ways-back.md",
+        f"""# How far the way back can be trusted
+
+Made by `tests/scenarios/test_a_mapping_goes_there_and_back.py`. For each of the {len(CASES)} expressions with an inverse it
+proves on PostgreSQL 18, with generated rows, that put(get(row)) = row wherever the guard holds, and that
+get(put(value)) = value wherever the guard of the way back holds. Of all {len(rows)} expressions
+{", ".join(f"{count} are {kind}" for kind, count in counts.items())}.
+
+A guard is SQL over the source's columns; `strangler sync check` runs it and counts the rows outside of it.
+
+{page_table(("expression over C", "types", "class", "inverse (v is the target's column)", "guard, or why there is none"), rows)}""",
+    )
 
 
 def test_a_value_that_is_no_date_is_an_error_that_names_only_the_format(conn: psycopg.Connection) -> None:

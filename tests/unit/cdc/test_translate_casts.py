@@ -14,7 +14,7 @@ CASES = [
     ("tsql", "CAST(N AS decimal)", "numeric", "CAST(n AS numeric(18, 0))", "guarded"),
     ("oracle", "TO_NUMBER(B)", "numeric", "strangler.parse_number(b)", "guarded"),
     ("oracle", "TO_NUMBER(N)", "numeric(12,2)", "n", "lossless"),
-    ("mysql", "CAST(B AS CHAR(3))", "character(3)", "CAST(b AS bpchar(3))", "guarded"),
+    ("mysql", "CAST(B AS CHAR(3))", "character varying(3)", "CAST(b AS varchar(3))", "guarded"),
     ("oracle", "CAST(C AS VARCHAR2(4))", "text", "CAST(CAST(c AS varchar(4)) AS text)", "lossless"),
     ("tsql", "CAST(ID AS VARCHAR(20))", "text", "CAST(CAST(CAST(id AS text) AS varchar(20)) AS text)", "guarded"),
     ("tsql", "CAST(M AS DATE)", "date", "CAST(m AS date)", "lossy"),
