@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo sabotage test check fix bench lock clean
+SEED ?= 1
+RUNS ?= 330
+
+.PHONY: setup demo sabotage kill kill-smoke test check fix bench lock clean
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -22,6 +25,12 @@ sabotage: setup ## damage from outside: each run must end with 1 and name the tr
 	  $(BIN)/strangler demo --sabotage $$act --report /dev/null; \
 	  test $$? -eq 1 || { echo "the damage of $$act was not found"; exit 1; }; \
 	done
+
+kill: setup ## kill anything at any step, RUNS times with SEED; the checker knows nothing of the program
+	$(BIN)/python -m tests.kill $(SEED) $(RUNS)
+
+kill-smoke: setup ## the same, 40 runs
+	$(BIN)/python -m tests.kill $(SEED) 40
 
 test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
 	$(BIN)/python -m pytest

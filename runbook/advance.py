@@ -229,7 +229,9 @@ def _desk(routes_path: Path) -> Iterator[_Desk]:
     routes = read_routes(routes_path)
     control = Control.of(routes)
     try:
-        yield _Desk(routes, Journal(control))
+        journal = Journal(control)
+        journal.must_be_whole()
+        yield _Desk(routes, journal)
     finally:
         control.close()
 

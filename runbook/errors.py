@@ -237,6 +237,7 @@ class JournalBroken(StranglerError):
 
     path: Path
     reason: str
+    exit_code: ClassVar[int] = DIFFERENT
 
     @property
     def sentence(self) -> str:

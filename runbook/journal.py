@@ -140,6 +140,12 @@ class Journal:
         own = sum(entry.facts().get("started_by") == entry.actor for entry in decisions)
         return JournalCheck(len(entries), entries[-1].hash if entries else GENESIS, problems, len(decisions), own)
 
+    def must_be_whole(self) -> None:
+        """Raise JournalBroken with the first problem: nothing is run on a record that is not what was written."""
+        found = self.verify()
+        if found.problems:
+            raise JournalBroken(self.control.head, found.problems[0])
+
     def _first_head(self) -> tuple[int, str] | None:
         """A journal in a file has its head beside it from the start, so a head that is missing was taken away.
 

@@ -77,9 +77,9 @@ def build(folder: Path, size: Size, port: int, say: Say) -> World:
         say(
             f"seeding the monolith: {size.customers:,} customers, {size.accounts:,} accounts, {size.history:,} postings"
         )
-        _seed(legacy_url, size)
+        seed_monolith(legacy_url, size)
         say("making the ledger's tables by expand revisions")
-        _migrate(legacy_url, modern_url)
+        make_ledger(legacy_url, modern_url)
         routes, environ, processes = _configure(folder, legacy_url, modern_url, port)
         world = World(
             folder=folder,
@@ -116,7 +116,8 @@ def start_clients(world: World) -> None:
     world.processes.start("clients", arguments, pipe=True)
 
 
-def _seed(url: str, size: Size) -> None:
+def seed_monolith(url: str, size: Size) -> None:
+    """The monolith's tables, filled."""
     from legacy_adapter.monolith.schema import create_schema
     from legacy_adapter.monolith.seed import seed
 
@@ -125,7 +126,7 @@ def _seed(url: str, size: Size) -> None:
         seed(connection, customers=size.customers, accounts=size.accounts, history=size.history, seed=size.seed)
 
 
-def _migrate(legacy_url: str, modern_url: str) -> None:
+def make_ledger(legacy_url: str, modern_url: str) -> None:
     """The ledger's tables, and the monolith's business date in its books: both sides post on the same day."""
     from migrations.upgrade import upgrade
 
@@ -138,7 +139,7 @@ def _migrate(legacy_url: str, modern_url: str) -> None:
 def _configure(folder: Path, legacy_url: str, modern_url: str, port: int) -> tuple[Path, dict[str, str], Processes]:
     """Copy routes.yaml into the workspace; addresses and passwords reach it through the environment alone."""
     routes = folder / "routes.yaml"
-    shutil.copyfile(_routes_of_the_product(), routes)
+    shutil.copyfile(routes_of_the_product(), routes)
     ports = {name: free_port() for name in ("GATEWAY_ADMIN", "MONOLITH_URL", "FACADE_URL", "LEDGER_URL")}
     environ = {
         "STRANGLER_ROUTES": str(routes),
@@ -157,7 +158,7 @@ def _configure(folder: Path, legacy_url: str, modern_url: str, port: int) -> tup
     return routes, environ, Processes(folder, environ)
 
 
-def _routes_of_the_product() -> Path:
+def routes_of_the_product() -> Path:
     """The commented routes.yaml: at the top of a checkout, beside this module in an installed package."""
     here = Path(__file__).resolve()
     for candidate in (here.parents[2] / "routes.yaml", here.parent / "routes.yaml"):

@@ -178,3 +178,18 @@ def test_entries_of_one_capability_only_the_last(tmp_path: Path) -> None:
 def test_a_control_database_that_is_down_refuses(tmp_path: Path) -> None:
     with pytest.raises(DatabaseDown, match="control"):
         Control("postgresql://nobody@127.0.0.1:1/none", tmp_path / "journal.head")
+
+
+def test_nothing_is_run_on_a_journal_of_which_an_old_entry_was_changed(tmp_path: Path) -> None:
+    control = Control(f"sqlite:///{tmp_path / 'control.db'}", tmp_path / "journal.head")
+    journal = Journal(control)
+    for number in range(3):
+        journal.append("step", "alice", "accounts", {"number": number})
+    journal.must_be_whole()
+    with control.writing() as connection:
+        connection.exec_driver_sql("DROP TRIGGER journal_no_update")
+        connection.exec_driver_sql("UPDATE journal SET actor = 'mallory' WHERE seq = 2")
+    with pytest.raises(JournalBroken, match="entry 2 was changed") as caught:
+        journal.must_be_whole()
+    assert caught.value.exit_code == 6
+    control.close()

@@ -1,0 +1,1 @@
+"""The kill harness: real processes, clients with histories, a nemesis, crash points, and a checker that knows nothing."""

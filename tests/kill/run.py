@@ -1,0 +1,317 @@
+"""One run: a command under load with one thing done to it, the same command again until it is done, then the checker."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from time import monotonic, monotonic_ns, sleep
+from typing import Any
+
+import psycopg
+
+from tests.kill import books, checker, history
+from tests.kill.checker import Facts, Seen
+from tests.kill.crash import Orders
+from tests.kill.nemesis import FAULTS
+from tests.kill.world import CAPABILITY, Command, World
+
+REST_SECONDS, EQUAL_SECONDS, COMMAND_SECONDS = 40.0, 30.0, 60.0
+ATTEMPTS, SETTLE_SECONDS = 40, 90.0
+OPERATORS = ("olivia", "sam")
+LOOKS = {
+    "legacy": ("SELECT trim(ccy), sum(bal_amt) FROM acctmast WHERE acct_typ <> 'X' GROUP BY 1",
+               "SELECT trn_ref FROM trnhist WHERE trn_ref ~ '^[0-9a-f]{8}-' GROUP BY 1 HAVING count(*) <> 2"),
+    "modern": ("SELECT trim(currency), sum(balance) FROM account GROUP BY 1",
+               "SELECT reference FROM posting WHERE reference ~ '^[0-9a-f]{8}-' GROUP BY 1 HAVING count(*) <> 2"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is done in one run. `orders` is for the first command, `again` for the one that recovers."""
+
+    label: str
+    orders: Orders = field(default_factory=Orders)
+    again: Orders | None = None
+    fault: str = ""
+    seed: int = 0
+    second_operator: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.orders.crash or self.orders.line or self.orders.fail or self.fault or self.orders.disk_bytes)
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    spec: Spec
+    move: str
+    violations: list[tuple[str, str]] = field(default_factory=list)
+    commands: int = 0
+    died: int = 0
+    seconds: float = 0.0
+    hits: tuple[str, ...] = ()
+    lines: tuple[int, ...] = ()
+    sometimes: tuple[str, ...] = ()
+    operations: Mapping[str, int] = field(default_factory=dict)
+
+
+class Reader(threading.Thread):
+    """Looks at both databases while the run goes on, each time in one snapshot."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(name="reader", daemon=True)
+        self._world, self._end = world, threading.Event()
+        self.looks: list[Seen] = []
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            for side, url in (("legacy", self._world.legacy_url), ("modern", self._world.modern_url)):
+                try:
+                    with psycopg.connect(url, connect_timeout=2, application_name="reader") as connection:
+                        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                        money, torn = (connection.execute(query.encode()).fetchall() for query in LOOKS[side])
+                        self.looks.append(Seen(side, dict(money), tuple(row[0] for row in torn)))
+                except psycopg.Error:
+                    continue
+            self._end.wait(0.25)
+
+    def end(self) -> list[Seen]:
+        self._end.set()
+        self.join(15)
+        return self.looks
+
+
+class Runner:
+    """Makes run after run in one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.money = self._money()
+        self.done: list[str] = []
+        self._verified = 0.0
+        self._entries, self._last_commit = 0, checker.LONG_AGO
+        self._hits, self._lines = world.folder / "hits", world.folder / "lines"
+
+    def prepare(self) -> None:
+        """What a team does before: count writers, verify, waive what a bank of one minute cannot show."""
+        world = self.world
+        world.run("gates", CAPABILITY)
+        for gate in ("comparison", "writers", "month_end", "calendar", "latency"):
+            world.run(
+                "waive",
+                CAPABILITY,
+                gate,
+                "--for",
+                "24h",
+                "--reason",
+                "a rehearsal",
+                "--as",
+                "olivia",
+                "--second",
+                "sam",
+            )
+        self._verify()
+
+    def _verify(self) -> None:
+        if monotonic() - self._verified < 600 and self._verified:
+            return
+        done = self.world.run("sync", "verify", CAPABILITY)
+        assert done.status == 0, done.output
+        self._verified = monotonic()
+
+    def _money(self) -> dict[str, Decimal]:
+        with psycopg.connect(self.world.legacy_url) as connection:
+            return dict(connection.execute(LOOKS["legacy"][0].encode()).fetchall())
+
+    def run(self, spec: Spec) -> Outcome:
+        """Make one run and check it."""
+        world, began, since = self.world, monotonic(), monotonic_ns()
+        self._verify()
+        move = "advance" if world.stage == "canary" else "back"
+        wanted = "modern" if move == "advance" else "canary"
+        outcome = Outcome(spec, move)
+        for path in (self._hits, self._lines):
+            path.unlink(missing_ok=True)
+        reader = Reader(world)
+        reader.start()
+        try:
+            self._move(spec, move, wanted, outcome)
+        finally:
+            looks = reader.end()
+        facts = self._facts(spec, wanted, looks, since)
+        outcome.violations += checker.check(facts)
+        self._entries = len(facts.journal)
+        self._last_commit = max((one.at for one in facts.home.born.values()), default=self._last_commit)
+        outcome.sometimes = self._sometimes(facts)
+        outcome.operations = _counted(facts, since)
+        outcome.hits = tuple(self._hits.read_text().split()) if self._hits.exists() else ()
+        outcome.lines = tuple(map(int, self._lines.read_text().split())) if self._lines.exists() else ()
+        outcome.seconds = monotonic() - began
+        world.go_on()
+        return outcome
+
+    def _orders(self, orders: Orders) -> Orders:
+        orders.hits_to, orders.reached = str(self._hits), str(self.world.folder / "reached")
+        if orders.lines_to:
+            orders.lines_to = str(self._lines)
+        if orders.disk_bytes:
+            written = self.world.control.with_name("control.db-wal")
+            orders.disk_bytes = (written.stat().st_size if written.exists() else 0) + orders.disk_bytes
+        return orders
+
+    def _plan(self, move: str) -> str:
+        deadline = monotonic() + SETTLE_SECONDS
+        argv = ["plan", CAPABILITY, "--json", *(["--back"] if move == "back" else [])]
+        while True:
+            made = self.world.run(*argv)
+            if made.status == 0:
+                return checker.plan_of(made.output[made.output.index("{") :])
+            if monotonic() > deadline:
+                raise TimeoutError(f"no plan: {made.output[-800:]}")
+            sleep(0.2)
+
+    def _move(self, spec: Spec, move: str, wanted: str, outcome: Outcome) -> None:
+        world, chance = self.world, random.Random(spec.seed)
+        plan = self._plan(move)
+        argv = [move, CAPABILITY, "--plan", plan, "--yes", "--as", OPERATORS[0], "--json"]
+        reached = world.folder / "reached"
+        reached.unlink(missing_ok=True)
+        first = world.command(*argv, orders=self._orders(spec.orders))
+        second = None
+        if spec.second_operator:
+            second = world.command(*argv[:-3], "--as", OPERATORS[1], "--json")
+        if spec.fault:
+            self._strike(spec, first, reached, chance)
+        world.wait(first, COMMAND_SECONDS)
+        outcome.commands += 1
+        outcome.died += first.status == -9
+        if second is not None:
+            world.wait(second, COMMAND_SECONDS)
+            self._note(second)
+        self._note(first)
+        self._settle(spec, argv, move, wanted, outcome)
+
+    def _strike(self, spec: Spec, command: Command, reached: Path, chance: random.Random) -> None:
+        """Let the nemesis act when the command waits at its point, or after a moment by chance."""
+        world = self.world
+        if spec.orders.at:
+            deadline = monotonic() + 20
+            while not reached.exists() and command.status is None and monotonic() < deadline:
+                world._hear()
+                sleep(0.002)
+        else:
+            sleep(chance.uniform(0.05, 1.2))
+        try:
+            FAULTS[spec.fault](world, chance)
+        finally:
+            reached.unlink(missing_ok=True)
+
+    def _note(self, command: Command) -> None:
+        if command.status == 0 and "{" in command.output:
+            said: dict[str, Any] = json.loads(
+                command.output[command.output.index("{") : command.output.rindex("}") + 1]
+            )
+            self.done.append(str(said["run_id"]))
+
+    def _settle(self, spec: Spec, argv: list[str], move: str, wanted: str, outcome: Outcome) -> None:
+        """Heal the world, and give the same command again until it has nothing left to do."""
+        world, again, deadline = self.world, spec.again, monotonic() + SETTLE_SECONDS
+        world.heal()
+        world.wait_ready()
+        last = ""
+        for _ in range(ATTEMPTS):
+            if again is None and world.stage == wanted and not self._open_runs():
+                return
+            if monotonic() > deadline:
+                break
+            command = world.command(*argv, orders=self._orders(again or Orders()))
+            world.wait(command, COMMAND_SECONDS)
+            self._note(command)
+            again, last = None, command.output
+            outcome.commands += 1
+            outcome.died += command.status == -9
+            if command.status == 5 and world.stage != wanted:
+                argv[3] = self._plan(move)
+            if command.status not in (0, -9):
+                sleep(0.3)
+        outcome.violations.append(("I12", f"the run does not come to its end: {last[-400:]}"))
+
+    def _open_runs(self) -> list[str]:
+        begun: dict[str, bool] = {}
+        for entry in checker.read_journal(self.world.control):
+            if entry.type == "run.begun":
+                begun[entry.run_id] = True
+            elif entry.type in ("run.done", "run.undone"):
+                begun[entry.run_id] = False
+        return [run for run, is_open in begun.items() if is_open]
+
+    def _facts(self, spec: Spec, wanted: str, looks: list[Seen], since: int) -> Facts:
+        world = self.world
+        rests = world.rest(REST_SECONDS)
+        is_at_rest = rests and self._become_equal()
+        account = world.cast.actors[0].account
+        return Facts(
+            operations=history.read(world.histories),
+            legacy=books.read("legacy", world.legacy_url, account),
+            modern=books.read("modern", world.modern_url, account),
+            money=self.money,
+            journal=checker.read_journal(world.control),
+            head=checker.read_head(world.folder / "run" / "journal.head"),
+            stage=world.stage,
+            wanted_stage=wanted,
+            looks=looks,
+            clean=spec.is_clean,
+            since=since,
+            is_at_rest=is_at_rest,
+            acknowledged_runs=tuple(self.done),
+            before=world.references_at_start,
+            entries_before=self._entries,
+            last_commit_before=self._last_commit,
+        )
+
+    def _become_equal(self) -> bool:
+        """Wait until both sides hold the same, twice in a row: nothing is under way any more."""
+        world, deadline, before = self.world, monotonic() + EQUAL_SECONDS, ("",)
+        while monotonic() < deadline:
+            legacy = books.fingerprint(world.legacy_url, "legacy")
+            modern = books.fingerprint(world.modern_url, "modern")
+            if legacy == modern == before:
+                return True
+            before = legacy
+            sleep(0.1)
+        return False
+
+    def _sometimes(self, facts: Facts) -> tuple[str, ...]:
+        """Things that must happen in some runs, or the faults miss what they aim at."""
+        found = []
+        kinds = {entry.type for entry in facts.journal[-12:]}
+        if "run.undone" in kinds:
+            found.append("a run was undone")
+        recent = [one for one in facts.operations if one.invoked.ns >= facts.since]
+        if any(one.what == "unknown" and one.invoked.kind == "transfer" for one in recent):
+            found.append("an outcome was unknown")
+        keys = {posting.reference for posting in facts.home.postings}
+        unknown = [one for one in recent if one.what == "unknown" and one.invoked.kind == "transfer"]
+        if any(one.invoked.id in keys for one in unknown):
+            found.append("an unknown transfer was posted")
+        if any(one.invoked.id not in keys for one in unknown):
+            found.append("an unknown transfer was not posted")
+        if any(one.what == "fail" and one.invoked.kind == "transfer" for one in recent):
+            found.append("a transfer was refused by a fence or a dead process")
+        return tuple(found)
+
+
+def _counted(facts: Facts, since: int) -> dict[str, int]:
+    found = {"ok": 0, "fail": 0, "unknown": 0}
+    for one in facts.operations:
+        if one.invoked.ns >= since:
+            found[one.what] = found.get(one.what, 0) + 1
+    return found
