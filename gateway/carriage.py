@@ -105,7 +105,7 @@ class Carriage(Request):
     def complete_request(self, connection: UpstreamConnection) -> None:
         """The request is out as a whole."""
         if self.is_chunked:
-            connection.transport.write(b"0\r\n" + headers.trailer_lines(self.trailers) + b"\r\n")
+            connection.transport.write(b"0\r\n" + headers.trailer_lines(self.trailers, self.fields) + b"\r\n")
         connection.request_complete = True
 
     def answer_interim(self, connection: UpstreamConnection) -> None:

@@ -19,7 +19,8 @@ from gateway import problems, strict
 from gateway.carriage import Block, RequestInvalid
 from gateway.chunks import TERMINATOR, ChunkGauge
 from gateway.exchange import Exchange
-from gateway.headers import Fields, Peer, peer_of
+from gateway.headers import Fields
+from gateway.identity import Peer, peer_of
 
 if TYPE_CHECKING:
     from gateway.tunnel import Tunnel
@@ -73,20 +74,20 @@ class Downstream(asyncio.Protocol):
             return
         exchange = self.exchange
         if exchange is None:
-            self._begin(self._rest + data if self._rest else data)
+            self._begin(self._rest + data if self._rest else data, len(self._rest))
         elif exchange.body_done:
             self._rest += data
             self.block(Block.PIPELINED)
         else:
             self._receive_body(exchange, data)
 
-    def _begin(self, data: bytes) -> None:
-        """A complete head begins an exchange; an incomplete one is kept."""
-        end = data.find(TERMINATOR)
-        found = strict.START(data)
+    def _begin(self, data: bytes, old: int = 0) -> None:
+        """A complete head begins an exchange; an incomplete one is kept. `old` bytes of it have been looked at."""
+        end = data.find(TERMINATOR, old - 3 if old > 3 else 0)
         limits = self.worker.limits
-        if found is None or end < 0 or end > limits.header_bytes_max:
-            self._await_head(data)
+        found = strict.START(data) if end >= 0 else None
+        if found is None or end > limits.header_bytes_max:
+            self._await_head(data, old)
             return
         end += 4
         has_rest = len(data) > end
@@ -118,8 +119,8 @@ class Downstream(asyncio.Protocol):
         elif has_rest:
             self.data_received(data[end:])
 
-    def _await_head(self, data: bytes) -> None:
-        """The head is incomplete, or something is wrong with it."""
+    def _await_head(self, data: bytes, old: int) -> None:
+        """The head is incomplete, or something is wrong with it. Only what is new is looked at: time stays linear."""
         stripped = data
         while stripped[:2] == b"\r\n" and self._empty_lines < _EMPTY_LINES_MAX:
             stripped = stripped[2:]
@@ -128,10 +129,11 @@ class Downstream(asyncio.Protocol):
             self._begin(stripped)
             return
         limits = self.worker.limits
+        new = max(old - 1, 0) if stripped is data else 0
         line_end = stripped.find(b"\r\n")
-        if line_end >= 0 and strict.START(stripped) is None:
+        if line_end >= new and strict.START(stripped) is None:
             self.refuse("target_too_long" if line_end > limits.url_bytes_max else strict.start_problem(stripped))
-        elif strict.BARE_LF(stripped) or (stripped[:1] == b"\r" and stripped != b"\r"):
+        elif strict.BARE_LF(stripped, new) or (stripped[:1] == b"\r" and stripped != b"\r"):
             self.refuse("malformed")
         elif line_end < 0 and len(stripped) > limits.url_bytes_max:
             self.refuse("target_too_long")

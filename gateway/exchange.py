@@ -204,7 +204,7 @@ class Exchange(Carriage):
         """The answer is complete."""
         self.connection = None
         if self.framing == CHUNKED:
-            self.out.append(b"0\r\n" + headers.trailer_lines(connection.trailers) + b"\r\n")
+            self.out.append(b"0\r\n" + headers.trailer_lines(connection.trailers, connection.fields) + b"\r\n")
         if self.shot is not None:
             self.shot.control_end(monotonic())
         self._conclude(b"".join(self.out), keep_alive=self.keep_alive and self.body_done)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from random import getrandbits
 from typing import Final
+
+from gateway.host import is_good_host
+from gateway.identity import Peer, fields_of
 
 Fields = list[tuple[bytes, bytes]]
 Rules = dict[bytes, int]
@@ -22,7 +22,7 @@ Facts = dict[int, bytes]
 PSEUDONYM: Final = b"strangler"
 
 HOST, CONTENT_LENGTH, EXPECT, VIA, TRACEPARENT, DATE, TRANSFER_ENCODING, MAX_FORWARDS = 1, 2, 3, 4, 5, 6, 7, 8
-CONNECTION, UPGRADE, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, DROPPED = -1, -2, -3, -4, -5, -6
+CONNECTION, UPGRADE, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED, DROPPED = -1, -2, -3, -4, -5, -6, -7
 
 _REQUEST: Final[Rules] = {
     b"host": HOST,
@@ -37,6 +37,7 @@ _REQUEST: Final[Rules] = {
     b"x-forwarded-for": FORWARDED_FOR,
     b"x-forwarded-proto": FORWARDED_PROTO,
     b"x-forwarded-host": FORWARDED_HOST,
+    b"forwarded": FORWARDED,
     b"te": DROPPED,
     b"keep-alive": DROPPED,
     b"proxy-connection": DROPPED,
@@ -53,18 +54,24 @@ _ANSWER: Final[Rules] = {
     b"upgrade": UPGRADE,
     b"keep-alive": DROPPED,
     b"proxy-connection": DROPPED,
+    b"proxy-authenticate": DROPPED,
+    b"proxy-authorization": DROPPED,
+    b"proxy-authentication-info": DROPPED,
     b"te": DROPPED,
 }
-_IDENTITY: Final = (b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert")
-# A Connection line cannot remove what frames the message or says who asks (RFC 9110 section 7.6.1).
+_IDENTITY: Final = (b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert")
+# A Connection line cannot remove what frames or describes the message or says who asks (RFC 9110 section 7.6.1).
 _END_TO_END: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie", b"set-cookie", b"content-type",
-     b"date", b"via", b"traceparent", b"expect", b"cache-control"}
+     b"date", b"via", b"traceparent", b"expect", b"cache-control", b"idempotency-key", b"content-encoding", b"range",
+     b"content-range", b"content-disposition", b"if-match", b"if-none-match", b"if-modified-since", b"if-range",
+     b"if-unmodified-since", b"origin", b"referer", b"location", b"etag", b"vary", b"expires", b"www-authenticate",
+     b"soapaction", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert", b"x-forwarded-port",
+     b"x-forwarded-client-cert", b"tracestate"}
 )  # fmt: skip
 _SINGLE: Final = frozenset({HOST, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT})
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})
-_FORBIDDEN_TRAILERS: Final = _END_TO_END | {b"connection", b"te", b"trailer", b"upgrade", b"content-encoding",
-                                            b"content-range", b"max-forwards", b"www-authenticate"}  # fmt: skip
+_FORBIDDEN_TRAILERS: Final = _END_TO_END | {*_REQUEST, *_ANSWER, *_IDENTITY, b"trailer"}
 _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SPELLINGS_MAX: Final = 4096
 
@@ -151,53 +158,6 @@ def replace(lines: list[bytes], name: bytes, value: bytes | None) -> None:
     lines[1:] = kept
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who is at the other end of a client connection, and the fields that say so upstream."""
-
-    address: bytes
-    is_trusted: bool
-    scheme: bytes
-    fields: bytes
-
-    @property
-    def rulebook(self) -> Rulebook:
-        """The rules for this peer's requests."""
-        return TRUSTED if self.is_trusted else UNTRUSTED
-
-
-@lru_cache(maxsize=4096)
-def peer_of(host: str, scheme: str, trusted: tuple[IPv4Network | IPv6Network, ...]) -> Peer:
-    """The peer at that address; an address that is no IP address (a unix socket) is not trusted."""
-    address = host.encode()
-    fields = b"\r\nX-Forwarded-For: " + address + b"\r\nX-Forwarded-Proto: " + scheme.encode()
-    return Peer(address, is_in(host, trusted), scheme.encode(), fields)
-
-
-def is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    """Whether the address lies in one of the networks; IPv4 in IPv6 counts as IPv4."""
-    if not networks:
-        return False
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return any(mapped in network for network in networks if network.version == mapped.version)
-
-
-def client_of(peer: Peer, facts: Facts, trusted: tuple[IPv4Network | IPv6Network, ...]) -> bytes:
-    """The client's address: the right-most one in X-Forwarded-For that is not a trusted proxy."""
-    forwarded = facts.get(FORWARDED_FOR)
-    if not peer.is_trusted or forwarded is None:
-        return peer.address
-    for hop in reversed(forwarded.split(b",")):
-        address = hop.strip(b" \t")
-        if not is_in(address.decode("latin-1"), trusted):
-            return address or peer.address
-    return peer.address
-
-
 def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes) -> bytes:
     """The head of the request that goes upstream: `lines` begins with the request line; ours come last."""
     trace = facts.get(TRACEPARENT)
@@ -207,8 +167,9 @@ def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes)
     who = peer.fields
     host = facts.get(HOST, b"")
     if peer.is_trusted:
-        who = _appended(facts, peer)
-        host = facts.get(FORWARDED_HOST, host)
+        who = fields_of(peer, facts.get(FORWARDED_FOR), facts.get(FORWARDED_PROTO), facts.get(FORWARDED))
+        said = facts.get(FORWARDED_HOST)
+        host = said if said is not None and is_good_host(said) else host
     head = b"\r\n".join(lines)
     if trace is None:
         return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\ntraceparent: 00-%032x-%016x-01\r\n\r\n" % (
@@ -216,22 +177,22 @@ def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes)
     return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\n\r\n" % (head, who, host, version)
 
 
-def _appended(facts: Facts, peer: Peer) -> bytes:
-    chain = facts.get(FORWARDED_FOR)
-    hops = peer.address if not chain else chain + b", " + peer.address
-    return b"\r\nX-Forwarded-For: " + hops + b"\r\nX-Forwarded-Proto: " + facts.get(FORWARDED_PROTO, peer.scheme)
-
-
 def has_passed_here(via: bytes) -> bool:
     """Whether a Via value names this gateway."""
     return any(hop.split()[1:2] == [PSEUDONYM] for hop in via.lower().split(b","))
 
 
-def trailer_lines(trailers: Fields) -> bytes:
-    """The trailer section without the fields that must not be in one (RFC 9110 section 6.5.1)."""
-    kept = [
-        name + b": " + value + b"\r\n"
-        for name, value in trailers
-        if name.lower() not in _FORBIDDEN_TRAILERS and not name.lower().startswith((b"x-forwarded-", b"x_forwarded_"))
-    ]
+def trailer_lines(trailers: Fields, fields: Fields) -> bytes:
+    """The trailer section without what must not be in one (RFC 9110 section 6.5.1), and what Connection nominates."""
+    nominated = _options_in(fields) if trailers else set()
+    kept = []
+    for name, value in trailers:
+        dashed = name.lower().replace(b"_", b"-")
+        if dashed in _FORBIDDEN_TRAILERS or dashed.startswith(b"x-forwarded-") or name.lower() in nominated:
+            continue
+        kept.append(name + b": " + value + b"\r\n")
     return b"".join(kept)
+
+
+def _options_in(fields: Fields) -> set[bytes]:
+    return {option for name, value in fields if name.lower() == b"connection" for option in connection_options(value)}

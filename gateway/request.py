@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 
 from gateway import headers, strict
-from gateway.headers import Facts, Fields, Peer, finish_request
+from gateway.headers import TRUSTED, UNTRUSTED, Facts, Fields, finish_request
+from gateway.identity import Networks, Peer, client_of
 from gateway.limits import Limits
 from gateway.table import segments_of
 from gateway.tunnel import is_websocket
-
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 class Request:
@@ -37,13 +35,14 @@ class Request:
     @property
     def client(self) -> bytes:
         """The client's address, as far as the proxies on the way are trusted."""
-        return headers.client_of(self.peer, self.facts, self.trusted)
+        chain, forwarded = self.facts.get(headers.FORWARDED_FOR), self.facts.get(headers.FORWARDED)
+        return client_of(self.peer, chain, forwarded, self.trusted)
 
     def check(self, limits: Limits) -> str | None:
         """Read the fields once; the reason to refuse the request, or None."""
         target = self.target
         self.lines = lines = [b""]
-        facts, twice = headers.read(self.fields, self.peer.rulebook, lines)
+        facts, twice = headers.read(self.fields, TRUSTED if self.peer.is_trusted else UNTRUSTED, lines)
         self.facts = facts
         reason = strict.refusal(self.method, self.version, facts, twice=twice)
         if reason is None and target[0] != 47:

@@ -13,17 +13,12 @@ from typing import Final
 
 from gateway import headers
 from gateway.headers import Facts
+from gateway.host import is_good_host
 
 START: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \r\n\t]+) HTTP/1\.([01])\r\n").match
 BARE_LF: Final = re.compile(rb"(?:\A|[^\r])\n").search
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n\t]+ HTTP/[02-9]\.[0-9]\r\n").match
-_HOST: Final = re.compile(
-    rb"(?:(?!.*\.\.)(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?"
-).fullmatch
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch
-_PORT_MAX: Final = 65535
-_HOSTS_MAX: Final = 1024
-_good_hosts: set[bytes] = set()
 
 REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 
@@ -31,19 +26,6 @@ REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 def start_problem(data: bytes) -> str:
     """Why a request line is refused that `START` does not match."""
     return "version_refused" if _OTHER_VERSION(data) else "malformed"
-
-
-def is_good_host(value: bytes) -> bool:
-    """Whether a Host value is a host with an optional port; values that passed are remembered, bounded."""
-    if value in _good_hosts:
-        return True
-    found = _HOST(value)
-    if found is None or int(found[1] or 0) > _PORT_MAX:
-        return False
-    if len(_good_hosts) >= _HOSTS_MAX:
-        _good_hosts.clear()
-    _good_hosts.add(value)
-    return True
 
 
 def refusal(method: bytes, version: bytes, facts: Facts, *, twice: bool) -> str | None:

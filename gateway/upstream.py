@@ -75,8 +75,8 @@ class UpstreamConnection(asyncio.Protocol):
     that was sent completely. Everything else closes it.
     """
 
-    __slots__ = ("_dirty", "_done", "_head_only", "_interim", "_is_interim", "_is_paused", "_parser", "_partial",
-                 "_sink", "caller", "fields", "idle_since", "is_answering", "keep_alive", "pool", "reason",
+    __slots__ = ("_bodiless", "_dirty", "_done", "_head_only", "_interim", "_is_interim", "_is_paused", "_parser",
+                 "_partial", "_sink", "caller", "fields", "idle_since", "is_answering", "keep_alive", "pool", "reason",
                  "request_complete", "status", "trailers", "transport", "tunnel")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -93,7 +93,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._partial = b""
         self._sink = self.fields
-        self._interim = 0
+        self._interim = self._bodiless = 0
         self._done = self._dirty = self._head_only = self._is_interim = self._is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +107,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.trailers = []
         self.is_answering = self.request_complete = self._done = self._dirty = False
         self._head_only = is_head
-        self._interim = 0
+        self._interim = self._bodiless = 0
         self._partial = b""
         self.transport.write(head)
 
@@ -155,7 +155,19 @@ class UpstreamConnection(asyncio.Protocol):
             if not self._done:
                 self._fail("upstream_invalid")
                 return
-        if self._done:
+        if self._done and not self.trailers:
+            self._finish()
+        else:
+            self._go_on(len(data))
+
+    def _go_on(self, count: int) -> None:
+        """The answer goes on, or ends with trailers. What is not body is bounded: trailers, and sizes of chunks."""
+        self._bodiless = 0 if self._bodiless < 0 else self._bodiless + count
+        trailer_bytes = sum(len(name) + len(value) for name, value in self.trailers)
+        is_too_much = max(self._bodiless, trailer_bytes) > _LIMITS.header_bytes_max
+        if is_too_much or len(self.trailers) > _LIMITS.header_count_max:
+            self._fail("upstream_invalid")
+        elif self._done:
             self._finish()
         elif self.caller is not None:
             self.caller.answer_so_far()
@@ -220,6 +232,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._done or self.caller is None:
             self._dirty = True
         else:
+            self._bodiless = -1  # this read has brought a piece of the body
             self.caller.answer_body(data)
 
     def on_message_complete(self) -> None:

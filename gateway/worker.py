@@ -26,12 +26,12 @@ from gateway.downstream import Downstream
 from gateway.exchange import Exchange
 from gateway.freshness import Freshness
 from gateway.hold import Holds
+from gateway.identity import Networks
 from gateway.limits import Limits
 from gateway.listening import parse_address
 from gateway.metrics import Metrics
 from gateway.mirror import Mirror
 from gateway.pool import Pool
-from gateway.request import Networks
 from gateway.table import Table, compile_table
 
 log = structlog.get_logger()

@@ -58,7 +58,7 @@ class Wire:
                     outcome = self.crossing.run(self.crossing.cross(pieces, answers, methods))
                     check(outcome)
                     whole = whole or outcome.essence()
-                    assert outcome.essence() == whole, "not what became of the whole"
+                    assert outcome.essence() == whole, f"not what became of the whole: {outcome.essence()} {whole}"
                 self.variants += 1
 
     def refused(
@@ -92,7 +92,7 @@ class Wire:
                     outcome = self.crossing.run(self.crossing.cross([request], 1, [method]))
                     check(outcome)
                     whole = whole or outcome.essence()
-                    assert outcome.essence() == whole, "not what became of the whole"
+                    assert outcome.essence() == whole, f"not what became of the whole: {outcome.essence()} {whole}"
                 self.variants += 1
 
     def _in_pieces(self, pieces: Sequence[bytes], *, closes: bool) -> Respond:
