@@ -1,70 +1,31 @@
-"""routes.yaml as frozen, typed objects; what a value may be is said here and nowhere else.
+"""routes.yaml as frozen, typed objects: capabilities, routes and the whole file.
 
 Seconds are floats, sizes are bytes, shares are floats between 0 and 1, percents between 0 and 100. References between
-parts of the file (a capability's upstreams, a route's capability) are checked in `config/references.py`.
+parts of the file (a capability's upstreams, a route's capability) are checked in `config/names.py`.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from config.fields import Model, Seconds, Share, Size, key_of_kind
 from config.match import Match, parse_match
-from config.units import seconds, share, size_bytes
+from config.serving import Breaker, GatewaySettings, Idempotency, Tls, Upstream
+
+__all__ = [
+    "Breaker",
+    "GatewaySettings",
+    "Idempotency",
+    "Tls",
+    "Upstream",
+]  # of this file too, for whoever reads it whole
 
 Stage = Literal["legacy", "shadow", "canary", "modern", "retired"]
 
-Seconds = Annotated[
-    float,
-    BeforeValidator(seconds),
-    Field(gt=0),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["250ms", "30s", "10m"]}),
-]
-Size = Annotated[
-    int,
-    BeforeValidator(size_bytes),
-    Field(ge=0),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["64KiB", "1MiB"]}),
-]
-Share = Annotated[
-    float,
-    BeforeValidator(share),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["5%", 0.05]}),
-]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[^/\s?#]+/?$", examples=["http://127.0.0.1:9100"])]
-Address = Annotated[
-    str, Field(pattern=r"^([^:\s]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$", examples=["127.0.0.1:8080", "[::1]:8080"])
-]
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-CANARY_KINDS_WITH_NAME = ("header", "cookie", "query", "path", "jwt")
-
-
-class Model(BaseModel):
-    """Frozen, and every unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tls(Model):
-    """Certificates of the listener; with `client_ca` clients must show one too."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-
-
-class GatewaySettings(Model):
-    """The proxy itself; all optional."""
-
-    listen: Address = "127.0.0.1:8080"
-    admin: Address = "127.0.0.1:8081"
-    workers: int = Field(default=1, ge=1, le=256)
-    tls: Tls | None = None
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    instances: tuple[HttpUrl, ...] = ()
 
 
 class Database(Model):
@@ -73,39 +34,13 @@ class Database(Model):
     url: str = Field(min_length=1, examples=["${LEGACY_DB}", "postgresql://user@127.0.0.1/bank"])
 
 
-class Breaker(Model):
-    """After `failures` in a row the upstream is left alone for `open_for`, then probed once."""
-
-    failures: int = Field(default=5, ge=1)
-    open_for: Seconds = 10.0
-
-
-class Upstream(Model):
-    """A server that the gateway forwards to."""
-
-    url: HttpUrl
-    connect_timeout: Seconds = 1.0
-    timeout: Seconds = 30.0
-    connections: int = Field(default=256, ge=1)
-    health: str | None = Field(default=None, pattern=r"^/")
-    breaker: Breaker | None = None
-    retries: int = Field(default=0, ge=0, le=5)
-
-
 class Canary(Model):
     """Which share of keys modern serves in stage canary, and what a key is."""
 
     percent: float = Field(default=0, ge=0, le=100)
-    key: str = Field(default="client", examples=["header:X-Customer-Id", "path:account_id", "client"])
-
-    @field_validator("key")
-    @classmethod
-    def _known_kind(cls, key: str) -> str:
-        kind, _, name = key.partition(":")
-        if not (key == "client" or (kind in CANARY_KINDS_WITH_NAME and name)):
-            kinds = ", ".join(f"{kind}:NAME" for kind in CANARY_KINDS_WITH_NAME)
-            raise ValueError(f"expected {kinds} or client")
-        return key
+    key: Annotated[str, AfterValidator(key_of_kind("header", "cookie", "query", "path", "jwt", "client"))] = Field(
+        default="client", examples=["header:X-Customer-Id", "path:account_id", "client"]
+    )
 
 
 class Shadow(Model):

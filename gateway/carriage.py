@@ -18,13 +18,14 @@ from gateway.table import Plan
 from gateway.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
+    from gateway.claim import Claim
     from gateway.downstream import Downstream
     from gateway.pool import Pool
     from gateway.shot import Shot
 
 log = structlog.get_logger()
-KEEPING: Final = frozenset({200, 404, 502, 503, 504})  # after these the client's connection is sane
-ROUTING, HELD, WAITING, SENT, ANSWERING, ENDED = range(6)
+KEEPING: Final = frozenset({200, 404, 409, 422, 502, 503, 504})  # after these the client's connection is sane
+ROUTING, CLAIMING, HELD, WAITING, SENT, ANSWERING, REPLAYING, ENDED = range(8)
 
 
 class RequestInvalid(Exception):
@@ -56,7 +57,7 @@ class Carriage(Request):
         self.pool: Pool | None = None
         self.connection: UpstreamConnection | None = None
         self.hold: Hold | None = None  # set while the write counts as in flight, or waits in it
-        self.shot: Shot | None = None
+        self.shot: Shot | Claim | None = None  # who watches what passes by
         self.key: bytes | None = None
         self.head = b""
         self.early: list[bytes] = []  # of the request's body, not written yet
@@ -108,6 +109,13 @@ class Carriage(Request):
             connection.transport.write(b"0\r\n" + headers.trailer_lines(self.trailers, self.fields) + b"\r\n")
         connection.request_complete = True
 
+    def go_ahead(self) -> None:
+        """A client that waits for a word before it sends the body gets it from here: we need the body first."""
+        if headers.EXPECT in self.facts and self.version == b"1":
+            del self.facts[headers.EXPECT]
+            headers.replace(self.lines, b"expect", None)
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def answer_interim(self, connection: UpstreamConnection) -> None:
         """1xx goes to clients that know it."""
         if self.version == b"1":
@@ -141,7 +149,7 @@ class Carriage(Request):
         """
         outcome = None
         if self.is_write:
-            outcome = problems.UNKNOWN if self.is_sent else problems.NOT_SENT
+            outcome = problems.UNKNOWN if self.is_sent else problems.OUTCOMES.get(reason, problems.NOT_SENT)
             if self.is_sent and reason in problems.BY_CLIENT:
                 outcome = problems.INCOMPLETE
         problem = problems.PROBLEMS[reason]

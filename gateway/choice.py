@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway import headers
 from gateway.carriage import Carriage
 from gateway.decision import Decision, bucket_of, decide
 from gateway.hold import Hold
@@ -36,9 +35,6 @@ def peek(exchange: Carriage, undecided: Undecided) -> Found:
     exchange.peeked = b"".join(exchange.early)[: exchange.worker.limits.peek_bytes_max]
     exchange.has_all = exchange.body_done
     found = narrowed(exchange, undecided.plans, exchange.worker.table.default)
-    if isinstance(found, Undecided) and headers.EXPECT in exchange.facts and exchange.version == b"1":
-        # The client waits for a word before it sends what the route depends on, so the word comes from here.
-        del exchange.facts[headers.EXPECT]
-        headers.replace(exchange.lines, b"expect", None)
-        exchange.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if isinstance(found, Undecided):
+        exchange.go_ahead()
     return found

@@ -1,14 +1,17 @@
 """The life of one request; the only file with control flow across steps.
 
     ROUTING   the head is complete; checked, routed. A `when` on the body keeps it here until enough of it was seen
+    CLAIMING  a write under an Idempotency-Key: `claim.Claim` asks the store whose the key is
     HELD      a write of a capability whose writes are held; `hold.Hold` lets it go, and it is routed anew
     WAITING   for a connection to the upstream that was decided; what comes of the body is kept and reading is paused
     SENT      the head is out; the body follows as it comes
     ANSWERING the answer's head is with the client; the body follows as it comes
+    REPLAYING the key has an answer: the request is read to its end and compared with the one that was answered
     ENDED     counted; the connection to the client goes on, or is closed
 
 Who moves it: the client's side (`begin`, `body`, `body_end`, `client_*`), the pool (`connected`, `not_connected`), the
-upstream's side (`answer_*`), the hold (`let_go`) and the worker's coarse timer (`sweep`). Nothing survives the worker.
+upstream's side (`answer_*`), the hold (`let_go`), the claim (`claimed`, `replay`, `answer_stored`) and the worker's
+coarse timer (`sweep`). Nothing survives the worker but the claim.
 
 A write that may have reached the upstream is never sent twice: without an answer it ends as 502 `outcome: unknown`.
 It is also never cut off once it was sent completely: when its client has gone, it goes on without one, so that it
@@ -29,10 +32,11 @@ from time import monotonic
 import structlog
 
 from gateway import headers
-from gateway.answer import CHUNKED, CLOSE, accepts_websocket, head_of, switching_head
-from gateway.carriage import ANSWERING, ENDED, HELD, ROUTING, SENT, WAITING, Block, Carriage
+from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_of, switching_head
+from gateway.carriage import ANSWERING, ENDED, HELD, REPLAYING, ROUTING, SENT, WAITING, Block, Carriage
 from gateway.choice import choose, peek
 from gateway.decision import Decision
+from gateway.headers import Fields
 from gateway.patience import overdue
 from gateway.retry import may_reconnect, may_repeat
 from gateway.table import Plan, Undecided
@@ -71,6 +75,8 @@ class Exchange(Carriage):
 
     def _decide(self, plan: Plan) -> None:
         decision, hold = choose(self, plan)
+        if self.is_write and self.worker.answers is not None and self.shot is None and self.worker.answers.claim(self):
+            return
         if decision.is_held and hold is not None:
             if hold.enter(self):
                 self.hold = hold
@@ -84,6 +90,23 @@ class Exchange(Carriage):
             self.mark_written()
         self._dispatch(decision)
 
+    def claimed(self, reason: str | None) -> None:
+        """The key is ours (None): decide anew, with the table that is in force now. Or it is not, and that is why."""
+        if self.downstream is not None:
+            self.downstream.unblock(Block.WAITING)
+        if reason is None:
+            self.state = ROUTING
+            self._route()
+        else:
+            self._refuse(reason)
+
+    def replay(self, status: int, reason: bytes | None, fields: Fields, body: bytes) -> None:
+        """Give the answer that the same request was given before."""
+        keep_alive = self.keep_alive and not self.worker.is_draining
+        head = head_of(status, reason, fields, (self.method, self.version, keep_alive))
+        self.status = status
+        self._conclude(head.data + (b"" if head.framing == NONE else body), keep_alive=head.keep_alive)
+
     def let_go(self) -> None:
         """The hold is over: route and decide anew, with the table that is in force now."""
         self.state = ROUTING
@@ -95,7 +118,9 @@ class Exchange(Carriage):
         self.pool = self.worker.pools[decision.upstream]
         self.head = self.to_upstream(self.pool.authority)
         if decision.mirror is not None:
-            self.shot = self.worker.mirror.begin(self, decision)
+            shot = self.worker.mirror.begin(self, decision)
+            if shot is not None:
+                self.shot = shot if self.shot is None else self.shot.beside(shot)  # type: ignore[union-attr]  # a claim
         self._acquire(fresh=False)
         if self.shot is not None:
             self.shot.control_sent()
@@ -146,11 +171,11 @@ class Exchange(Carriage):
             self.shot.request_body(data)
         if self.connection is not None:
             self.send_body(self.connection, data)
-        elif self.state != ENDED:
+        elif self.state < REPLAYING:
             self.early.append(data)
             if self.state == ROUTING:
                 self._route()
-            elif self.state == WAITING or self.body_bytes > self.worker.limits.held_body_bytes_max:
+            elif self.state != HELD or self.body_bytes > self.worker.limits.held_body_bytes_max:
                 self.block(Block.WAITING)
         if self.is_chunked and self.body_bytes > self.worker.limits.body_bytes_max:
             self.client_broke("body_too_large")
@@ -205,9 +230,15 @@ class Exchange(Carriage):
         self.connection = None
         if self.framing == CHUNKED:
             self.out.append(b"0\r\n" + headers.trailer_lines(connection.trailers, connection.fields) + b"\r\n")
-        if self.shot is not None:
-            self.shot.control_end(monotonic())
-        self._conclude(b"".join(self.out), keep_alive=self.keep_alive and self.body_done)
+        if self.shot is not None and self.shot.control_end(monotonic()):
+            self.deadline = monotonic() + self.worker.limits.body_idle_seconds  # the claim has a bound of its own
+        else:
+            self.answer_stored()
+
+    def answer_stored(self) -> None:
+        """Nothing is left to do before the client has the last bytes."""
+        if self.state != ENDED:
+            self._conclude(b"".join(self.out), keep_alive=self.keep_alive and self.body_done)
 
     def answer_failed(self, reason: str, *, answered: bool) -> None:
         """The upstream gave no complete answer: break off, send again, or say so."""

@@ -20,6 +20,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 __all__ = ["CONTENT_TYPE", "Facts", "exposition"]
+HELP: Mapping[str, str] = {
+    "strangler_idempotency": "Writes under an Idempotency-Key, by what became of them.",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class _Snapshot(Collector):
         yield from _requests(self._snapshot)
         yield from _counters(self._snapshot)
         yield from _gauges(self._snapshot)
+        yield from _others(self._snapshot)
         yield from _supervisor(self._facts)
 
 
@@ -101,6 +105,19 @@ def _gauges(snapshot: Mapping[str, Any]) -> Iterator[Metric]:
     for capability, count in snapshot["in_flight_writes"].items():
         in_flight.add_metric([capability], count)
     yield in_flight
+
+
+def _others(snapshot: Mapping[str, Any]) -> Iterator[Metric]:
+    """What only some gateways count, by the names in HELP."""
+    families: dict[str, Metric] = {}
+    for kind, rows in ((CounterMetricFamily, snapshot["counters"]), (GaugeMetricFamily, snapshot["gauges"])):
+        for row in rows:
+            name, labels = row["name"], row["labels"]
+            family = families.get(name)
+            if family is None:
+                family = families[name] = kind(name, HELP[name], labels=list(labels))
+            family.add_metric([*labels.values()], row["value"])  # type: ignore[attr-defined]  # both kinds have it
+    yield from families.values()
 
 
 def _supervisor(facts: Facts) -> Iterator[Metric]:

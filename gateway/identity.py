@@ -34,6 +34,7 @@ class Peer:
     is_trusted: bool
     scheme: bytes
     fields: bytes
+    identity: bytes = b""  # of a client certificate that was verified
 
 
 @lru_cache(maxsize=4096)

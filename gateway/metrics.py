@@ -68,7 +68,14 @@ class Metrics:
             "connections": [],
             "held": {},
             "in_flight_writes": {},
+            "counters": [],
+            "gauges": [],
         }
+
+
+def rows_of(name: str, label: str, counts: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Rows of `counters` or `gauges` in a snapshot: one metric with one label."""
+    return [{"name": name, "labels": {label: value}, "value": count} for value, count in counts.items()]
 
 
 def merge(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -86,11 +93,23 @@ def merge(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         mirror.update({(row["route"], row["outcome"]): row["count"] for row in snapshot["mirror"]})
         connections.update({(row["upstream"], row["state"]): row["count"] for row in snapshot["connections"]})
         merged["table_refused"] += snapshot["table_refused"]
+        for kind in ("counters", "gauges"):
+            _add_up(merged[kind], snapshot.get(kind, ()))
     merged["requests"] = list(requests.values())
     merged.update({name: dict(counter) for name, counter in counted.items()})
     merged["mirror"] = [{"route": r, "outcome": o, "count": n} for (r, o), n in mirror.items()]
     merged["connections"] = [{"upstream": u, "state": s, "count": n} for (u, s), n in connections.items()]
     return merged
+
+
+def _add_up(rows: list[dict[str, Any]], more: Iterable[Mapping[str, Any]]) -> None:
+    known = {(row["name"], *row["labels"].items()): row for row in rows}
+    for row in more:
+        same = known.get((row["name"], *row["labels"].items()))
+        if same is None:
+            rows.append(dict(row))
+        else:
+            same["value"] += row["value"]
 
 
 def _add_row(requests: dict[tuple[str, str], dict[str, Any]], row: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from gateway.metrics import merge
 from gateway.workers import Crew, Message
 
 HOLD_SECONDS_MAX = 60.0
-GAUGES: Mapping[str, Any] = {"connections": [], "held": {}, "in_flight_writes": {}}
+GAUGES: Mapping[str, Any] = {"connections": [], "held": {}, "in_flight_writes": {}, "gauges": []}
 NOTHING_HELD: Mapping[str, Any] = {"holding": False, "held": 0, "in_flight": 0, "expires_in": 0.0}
 
 _log = structlog.get_logger()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from gateway.carriage import HELD, ROUTING, SENT, WAITING, Carriage
+from gateway.carriage import CLAIMING, HELD, REPLAYING, ROUTING, SENT, WAITING, Carriage
 
 
 def overdue(exchange: Carriage, now: float) -> str | None:
     """The reason to end it, or None. Whatever has moved since the last look gets a new deadline.
 
     A body that must come from the client and does not is the client's fault; so is an answer that it does not take.
-    Connections that are waited for are the pool's matter, held writes the hold's.
+    Connections that are waited for are the pool's matter, held writes the hold's, claimed keys the keeper's.
     """
     limits = exchange.worker.limits
     if now - exchange.started > limits.total_seconds:
         return "upstream_timeout"
-    if exchange.state in (HELD, WAITING):
+    if exchange.state in (CLAIMING, HELD, WAITING):
         return None
     downstream = exchange.downstream
     awaits_client = not exchange.body_done and downstream is not None and not downstream.blocks
@@ -26,7 +26,7 @@ def overdue(exchange: Carriage, now: float) -> str | None:
         return None
     if now < exchange.deadline:
         return None
-    if exchange.state == ROUTING or (exchange.state == SENT and awaits_client):
+    if exchange.state in (ROUTING, REPLAYING) or (exchange.state == SENT and awaits_client):
         return "client_too_slow"
     return "upstream_timeout"
 

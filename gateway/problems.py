@@ -15,6 +15,12 @@ log = structlog.get_logger()
 UNKNOWN: Final = "unknown"
 NOT_SENT: Final = "not sent"
 INCOMPLETE: Final = "incomplete"  # the client broke off, so the upstream never had the whole request
+# Of a request that was not sent because another one under its key was.
+OUTCOMES: Final = {
+    "idempotency_in_progress": "in progress",
+    "idempotency_answer_gone": "done",
+    "idempotency_unknown": UNKNOWN,
+}
 BY_CLIENT: Final = frozenset({"malformed", "client_too_slow", "body_too_large"})
 
 
@@ -47,6 +53,34 @@ PROBLEMS: Final[dict[str, Problem]] = {
         Problem("upstream_timeout", 504, "Gateway Timeout", "The upstream did not answer in time."),
         Problem("upstream_busy", 503, "Service Unavailable", "Every connection to the upstream is in use."),
         Problem("breaker_open", 503, "Service Unavailable", "The upstream failed repeatedly and is left alone."),
+        Problem(
+            "idempotency_key_invalid",
+            400,
+            "Bad Request",
+            "Idempotency-Key must be one key of 1 to 255 visible characters.",
+        ),
+        Problem("idempotency_in_progress", 409, "Conflict", "The first request under this Idempotency-Key still runs."),
+        Problem(
+            "idempotency_answer_gone",
+            409,
+            "Conflict",
+            "The request under this Idempotency-Key was answered, and the answer was not kept: ask for the result.",
+        ),
+        Problem(
+            "idempotency_key_reused", 422, "Unprocessable Content", "This Idempotency-Key belongs to another request."
+        ),
+        Problem(
+            "idempotency_unknown",
+            502,
+            "Bad Gateway",
+            "Nobody knows what became of the first request under this Idempotency-Key: ask before a new attempt.",
+        ),
+        Problem(
+            "idempotency_unavailable",
+            503,
+            "Service Unavailable",
+            "Idempotency-Keys cannot be checked now; nothing was sent.",
+        ),
         Problem("hold_full", 503, "Service Unavailable", "Writes are held, and the gateway holds no more."),
         Problem("draining", 503, "Service Unavailable", "The gateway is shutting down."),
         Problem("last_hop", 200, "OK", "Max-Forwards is 0: the request ends at this gateway."),
@@ -80,7 +114,7 @@ def render(problem: Problem, *, outcome: str | None = None, keep_alive: bool = F
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
     ]
-    if status == 503:
+    if status in (409, 503):
         lines.append("Retry-After: 1")
     if not keep_alive:
         lines.append("Connection: close")

@@ -24,6 +24,7 @@ from gateway.in_force import TableInForce
 from gateway.listening import Bound, bind_alone, parse_address, reserve_shared
 from gateway.operations import Operations
 from gateway.run_directory import RunDirectory, claim, run_directory
+from gateway.seal import sealer
 from gateway.workers import Crew, Message
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class TlsNotServed(StranglerError):
 def serve(routes_path: Path, *, listen: str | None = None, admin: str | None = None, workers: int | None = None) -> int:
     """Run the gateway until SIGTERM or SIGINT and return the exit code; arguments overrule routes.yaml.
 
-    Raises RoutesInvalid, PortInUse, RunDirectoryTaken or AdminTokenMissing before anything is served.
+    Raises RoutesInvalid, SealKeysUnusable, PortInUse, RunDirectoryTaken or AdminTokenMissing before anything is served.
     """
     table = TableInForce(routes_path)
     settings = table.routes.gateway
@@ -68,6 +69,8 @@ def serve(routes_path: Path, *, listen: str | None = None, admin: str | None = N
         raise TlsNotServed(table.path)
     public, private = parse_address(listen or settings.listen), parse_address(admin or settings.admin)
     token = required_token(private)
+    if settings.idempotency is not None:
+        sealer()
     with ExitStack() as stack:
         run = stack.enter_context(claim(run_directory(routes_path)))
         shared = stack.enter_context(closing(reserve_shared(public)))
@@ -186,7 +189,7 @@ class Supervisor:
         self._keep_comparer()
         if self._table.routes.gateway != self._settings:
             _log.warning("table.needs_restart", reason="the section gateway changed; it is read when a gateway starts")
-        return "table", {"path": str(self._run.table_path)}
+        return "table", {"path": str(self._run.table_path), "origin": str(self._table.path)}
 
     def _put_in_force(self) -> None:
         self._run.put_table(self._table.raw)
@@ -201,6 +204,7 @@ class Supervisor:
             "start",
             {
                 "routes": str(self._run.table_path),
+                "origin": str(self._table.path),
                 "listen": str(self._public.address),
                 "run": str(self._run.path),
                 "comparer": str(self._run.socket_path),

@@ -152,7 +152,7 @@ class Shot:
 
     @contained
     def control_end(self, now: float) -> None:
-        """The control's answer is complete."""
+        """The control's answer is complete. (None: it is not kept waiting.)"""
         if self.is_over:
             return
         body = b"".join(self._control_parts)

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 import uvloop
 
 from config.model import Routes
-from config.reader import read_routes
+from config.reader import parse_routes
 from gateway.comparer_link import ComparerLink
 from gateway.control import Control, Message
 from gateway.downstream import Downstream
@@ -29,10 +29,13 @@ from gateway.hold import Holds
 from gateway.identity import Networks
 from gateway.limits import Limits
 from gateway.listening import parse_address
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, rows_of
 from gateway.mirror import Mirror
 from gateway.pool import Pool
 from gateway.table import Table, compile_table
+
+if TYPE_CHECKING:
+    from gateway.claim import Answers
 
 log = structlog.get_logger()
 BACKLOG = 4096
@@ -82,6 +85,7 @@ class Worker:
         self.orphans: set[Exchange] = set()
         self.is_draining = False
         self.access_log = False
+        self.answers: Answers | None = None
         self.port = 0
         self._clients: Counter[str] = Counter()
         self._retired: list[Pool] = []
@@ -140,6 +144,8 @@ class Worker:
             pool.sweep(now)
         self._retired = [pool for pool in self._retired if pool.open_count or pool.waiting]
         self.mirror.sweep(now)
+        if self.answers is not None:
+            self.answers.keeper.sweep(now)
         self._timer = asyncio.get_running_loop().call_later(self.limits.sweep_seconds, self._sweep)
 
     def snapshot(self) -> dict[str, Any]:
@@ -150,6 +156,8 @@ class Worker:
             for name, pool in self.pools.items()
             for state, count in pool.states().items()
         ]
+        if self.answers is not None:
+            found["counters"] += rows_of("strangler_idempotency", "outcome", self.answers.keeper.counts)
         found["held"] = {name: len(hold.waiting) for name, hold in self.holds.by_capability.items()}
         found["in_flight_writes"] = {name: hold.in_flight for name, hold in self.holds.by_capability.items()}
         return found
@@ -173,6 +181,8 @@ class Worker:
             pool.shut()
         if self._timer is not None:
             self._timer.cancel()
+        if self.answers is not None:
+            await asyncio.to_thread(self.answers.keeper.close)
         await self.mirror.link.until_sent(deadline - monotonic())
         await asyncio.sleep(0)
 
@@ -191,7 +201,7 @@ class WorkerControl(Control):
 
     async def do_start(self, message: Message) -> Message:
         """Read the table, listen."""
-        routes = await asyncio.to_thread(read_routes, Path(message["routes"]))
+        routes = await asyncio.to_thread(_read, message["routes"], message.get("origin"))
         run = Path(message["run"])
         comparer = message.get("comparer")
         limits = Limits(**message.get("limits", {}))
@@ -203,6 +213,10 @@ class WorkerControl(Control):
         worker = Worker(link, freshness, token_key(run), limits)
         worker.access_log = bool(message.get("access_log"))
         worker.put_table(routes)
+        if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory
+            from gateway.claim import open_answers
+
+            worker.answers = open_answers(routes, run)
         address = parse_address(message["listen"])
         await worker.listen(address.host, address.port)
         self.worker = worker
@@ -212,7 +226,7 @@ class WorkerControl(Control):
 
     async def do_table(self, message: Message) -> Message:
         """Read another routes.yaml and put it in force; one that is not valid changes nothing."""
-        routes = await asyncio.to_thread(read_routes, Path(message["path"]))
+        routes = await asyncio.to_thread(_read, message["path"], message.get("origin"))
         self._running.put_table(routes)
         return {"digest": routes.digest}
 
@@ -240,6 +254,11 @@ class WorkerControl(Control):
         """Finish."""
         if self.worker is not None:
             await self.worker.drain(seconds)
+
+
+def _read(copy: str, origin: str | None) -> Routes:
+    """The table in the supervisor's copy of routes.yaml; relative paths in it start from the file itself."""
+    return parse_routes(Path(copy).read_bytes(), Path(origin or copy), os.environ)
 
 
 def token_key(run: Path) -> bytes:

@@ -4,6 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
+
+# A deadline would measure how busy the machine is, not the code.
+settings.register_profile("strangler", deadline=None)
+settings.load_profile("strangler")
 
 pytest_plugins = ["tests.support.conformance", "tests.support.postgres"]
 
