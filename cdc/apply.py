@@ -90,8 +90,8 @@ class Applier:
             return
         layout, of = first.layout, self._of(first.layout)
         self._clear()
-        self._copy(of, "old", layout.keys, frame_keys(layout, [first.old]))
-        self._copy(of, "partial", layout.columns, frame_partial(layout, [first.new]))
+        self._copy(of.copy("old", layout.keys), frame_keys(layout, [first.old]))
+        self._copy(of.copy("partial", layout.columns), frame_partial(layout, [first.new]))
         self._conn.execute(of.rekey())
         self._do_changes(Part([first.new], {layout.relation.id: layout}).prepare())
 
@@ -129,21 +129,29 @@ class Applier:
         order = list(self._statements)
         tables = sorted(tables, key=lambda rows: order.index(rows.layout.mapping.source_table))
         for rows in tables:
-            self._stage(rows)
-        statements = [*self._removals(reversed(tables)), *self._additions(tables, is_trusting=is_trusting)]
+            self._stage(rows, is_trusting=is_trusting)
+        statements = list(self._removals(reversed(tables)))
+        for rows in tables:
+            self._add(rows, statements, is_trusting=is_trusting)
         if not self._session.is_replica:
             statements.append(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE").format())
-        if statements:
-            self._conn.execute(sql.SQL("; ").join(statements))
+        self._execute(statements)
         for rows in tables:
             for missing, partial in rows.partial.items():
                 self._update_partial(rows.layout, missing, partial)
 
-    def _stage(self, rows: TableRows) -> None:
+    def _execute(self, statements: list[sql.Composed]) -> None:
+        """Run what has gathered, in one round trip."""
+        if statements:
+            self._conn.execute(sql.SQL("; ").join(statements))
+            statements.clear()
+
+    def _stage(self, rows: TableRows, *, is_trusting: bool) -> None:
         of, layout = self._of(rows.layout), rows.layout
-        self._copy(of, "changed", layout.columns, rows.changed)
-        self._copy(of, "inserted", layout.columns, rows.inserted)
-        self._copy(of, "deleted", layout.keys, rows.deleted)
+        self._copy(of.copy("changed", layout.columns), rows.changed)
+        if not (is_trusting and of.copies_straight):
+            self._copy(of.copy("inserted", layout.columns), rows.inserted)
+        self._copy(of.copy("deleted", layout.keys), rows.deleted)
 
     def _removals(self, tables: Iterable[TableRows]) -> Iterable[sql.Composed]:
         for rows in tables:
@@ -153,19 +161,22 @@ class Applier:
             if rows.changed.count and (moved_out := of.moved_out("changed")) is not None:
                 yield moved_out
 
-    def _additions(self, tables: Iterable[TableRows], *, is_trusting: bool) -> Iterable[sql.Composed]:
-        for rows in tables:
-            of = self._of(rows.layout)
-            if rows.changed.count:
-                yield of.upsert("changed")
-            if rows.inserted.count:
-                yield of.insert() if is_trusting else of.upsert("inserted")
+    def _add(self, rows: TableRows, statements: list[sql.Composed], *, is_trusting: bool) -> None:
+        """Changed and new rows of one table: statements for later, or, where they need none, straight into it."""
+        of = self._of(rows.layout)
+        if rows.changed.count:
+            statements.append(of.upsert("changed"))
+        if rows.inserted.count and is_trusting and of.copies_straight:
+            self._execute(statements)
+            self._copy(of.copy_straight(rows.layout.columns), rows.inserted)
+        elif rows.inserted.count:
+            statements.append(of.insert() if is_trusting else of.upsert("inserted"))
 
     def _update_partial(self, layout: Layout, missing: tuple[str, ...], rows: Rows) -> None:
         """Rows in which large values are missing; they must be in the target, because the values are nowhere else."""
         of = self._of(layout)
         self._clear()
-        self._copy(of, "partial", layout.columns, rows)
+        self._copy(of.copy("partial", layout.columns), rows)
         column = of.not_computable(missing)
         absent = self._conn.execute(of.absent()).fetchone()
         if column is None and absent is not None and absent[0]:
@@ -180,7 +191,7 @@ class Applier:
         """The error of one row, by its key; the server's own words may quote values, so only its facts are used."""
         of = self._of(rows.layout)
         role = "deleted" if rows.deleted.count else "changed" if rows.changed.count else "inserted"
-        self._stage(rows)
+        self._stage(rows, is_trusting=False)
         mapping = of.mapping
         return RowRefused(
             self._session.stream, mapping.source_table, self._key(of, role), mapping.target_table, reason_of(error)
@@ -193,11 +204,11 @@ class Applier:
     def _of(self, layout: Layout) -> Statements:
         return self._statements[layout.mapping.source_table]
 
-    def _copy(self, of: Statements, role: str, columns: Sequence[str], rows: Rows) -> None:
+    def _copy(self, into: sql.Composed, rows: Rows) -> None:
         if not rows.count:
             return
         self._has_staged = True
-        with self._conn.cursor().copy(of.copy(role, columns)) as copy:
+        with self._conn.cursor().copy(into) as copy:
             for start in range(0, len(rows.data), _COPY_CHUNK_BYTES):
                 copy.write(rows.data[start : start + _COPY_CHUNK_BYTES])
 

@@ -17,6 +17,11 @@ TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 _FIRST = TUPLE + 2  # the kind byte of the tuple's first value
 
+# Widths of the binary form of types that have one width, by oid, as pg_type.dat gives them: bool, "char", int8, int2,
+# int4, oid, float4, float8, money, date, time, timestamp, timestamptz, timetz, interval, uuid.
+WIDTHS = {16: 1, 18: 1, 20: 8, 21: 2, 23: 4, 26: 4, 700: 4, 701: 8, 790: 8, 1082: 4, 1083: 8, 1114: 8, 1184: 8}
+WIDTHS |= {1266: 12, 1186: 16, 2950: 16}
+
 KeyOf = Callable[[bytes], bytes]
 
 
@@ -38,7 +43,9 @@ class Layout:
     keys: tuple[str, ...] = field(init=False)  # the replica identity, in the tuple's order
     wanted: tuple[bool, ...] = field(init=False)  # per value of the tuple, up to the last that is staged
     is_key: tuple[bool, ...] = field(init=False)  # per value of the tuple, up to the last of the key
+    places: tuple[tuple[bool, int], ...] = field(init=False)  # `wanted`, and the way to the next value if known
     key_of: KeyOf = field(init=False)
+    key_place: slice | None = field(init=False)  # where every change of a row has its key, if that is the same place
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.relation.columns]
@@ -48,13 +55,19 @@ class Layout:
         set_once(self, "keys", tuple(name for name in names if name in self.mapping.source_key))
         set_once(self, "wanted", _flags(names, reads))
         set_once(self, "is_key", _flags(names, self.mapping.source_key))
+        sizes = [WIDTHS.get(column.type_oid, 0) for column in self.relation.columns]
+        steps = [size and 5 + size for size in sizes]
+        set_once(self, "places", tuple(zip(self.wanted, steps, strict=False)))
         set_once(self, "key_of", _key_of(self.is_key))
+        key_steps = steps[: len(self.is_key)]
+        is_fixed = all(self.is_key) and all(key_steps)
+        set_once(self, "key_place", slice(_FIRST, _FIRST + sum(key_steps)) if is_fixed else None)
 
 
 def frame_rows(layout: Layout, messages: Iterable[bytes]) -> tuple[Rows, list[bytes]]:
     """The rows of these changes, and apart from them the changes in which a large value is missing."""
     head = len(layout.columns).to_bytes(2, "big")
-    wanted, from_bytes = layout.wanted, int.from_bytes
+    places, from_bytes = layout.places, int.from_bytes
     pieces = [HEADER]
     partial: list[bytes] = []
     count = 0
@@ -62,10 +75,10 @@ def frame_rows(layout: Layout, messages: Iterable[bytes]) -> tuple[Rows, list[by
         at = _FIRST
         row = [head]
         append = row.append
-        for is_wanted in wanted:
+        for is_wanted, step in places:
             kind = message[at]
             if kind == BINARY:
-                end = at + 5 + from_bytes(message[at + 1 : at + 5], "big")
+                end = at + (step or 5 + from_bytes(message[at + 1 : at + 5], "big"))
                 if is_wanted:
                     append(message[at + 1 : end])
                 at = end

@@ -96,9 +96,6 @@ class LogicalMessage:
     content: bytes
 
 
-BEGIN_FIELDS: Final = _BEGIN.unpack_from  # (data, KIND + 1) gives the fields of a Begin, for the hot path
-
-
 def begin(data: bytes) -> Begin:
     """Read a 'B'."""
     return Begin(*_BEGIN.unpack_from(data, KIND + 1))
@@ -107,6 +104,11 @@ def begin(data: bytes) -> Begin:
 def commit(data: bytes) -> Commit:
     """Read a 'C'."""
     return Commit(*_COMMIT.unpack_from(data, KIND + 1))
+
+
+def end_lsn(data: bytes) -> int:
+    """Only the position of a 'C', for the hot path."""
+    return int.from_bytes(data[35:43], "big")
 
 
 def origin(data: bytes) -> str:
@@ -190,8 +192,9 @@ def status(received: int, durable: int, now: datetime, *, wants_reply: bool = Fa
 
 
 def sent_us(data: bytes) -> int:
-    """When the server sent this XLogData payload, in microseconds of its clock since 2000."""
-    return int.from_bytes(data[17:25], "big")
+    """When the server sent this payload (XLogData or keepalive), in microseconds of its clock since 2000."""
+    at = 17 if data[0] == XLOG_DATA else 9
+    return int.from_bytes(data[at : at + 8], "big")
 
 
 def as_datetime(microseconds: int) -> datetime:

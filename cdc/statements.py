@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from cdc.mapping import Mapping
+from cdc.sql_types import quoted
 
 ROLES = ("changed", "inserted", "deleted", "partial", "old")
 _TARGET = sql.Identifier("t")
@@ -48,6 +49,19 @@ class Statements:
     def copy(self, role: str, columns: Sequence[str]) -> sql.Composed:
         """COPY into a staging table; columns in the order in which they come."""
         return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(self.staging(role), _names(columns))
+
+    @property
+    def copies_straight(self) -> bool:
+        """Whether source rows are target rows as they are, so that new ones need no staging."""
+        types = {column.name: column.type for column in self.mapping.reads}
+        outputs = {column.expression: column.type for column in self.mapping.columns}
+        return not self.mapping.where and outputs == {quoted(name): type_ for name, type_ in types.items()}
+
+    def copy_straight(self, columns: Sequence[str]) -> sql.Composed:
+        """COPY into the target; the source's columns in the order in which they come."""
+        names = {column.expression: column.name for column in self.mapping.columns}
+        own = [names[quoted(column)] for column in columns]
+        return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table(self.mapping.target_table), _names(own))
 
     def insert(self) -> sql.Composed:
         """Rows that cannot exist yet; a row that does is a unique violation."""

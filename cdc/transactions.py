@@ -98,13 +98,13 @@ class Transactions:
         self._layouts: dict[bytes, Layout] = {}
         self._first: Truncate | Rekey | None = None
         self._tally = _Tally()
-        self.position = expected.checkpoint  # the end of the last transaction that was read whole
-        self._is_applied = self._is_ours = False
-        self.commit_us = 0  # when the transaction that is being read, or was read last, was committed
+        self._last_commit: bytes | None = None  # of the last transaction that was read whole and had not been applied
+        self._is_applied = True  # the transaction lies before the checkpoint
+        self._is_ours = False
         self._foreign_origins: set[str] = set()
         self._do = {
-            BEGIN: self._begin,
-            COMMIT: self._commit,
+            BEGIN: self.begin,
+            COMMIT: self.commit,
             ORIGIN: self._origin,
             RELATION: self._relation,
             MESSAGE: self._message,
@@ -113,6 +113,16 @@ class Transactions:
             UPDATE: self._row,
             DELETE: self._row,
         }
+
+    @property
+    def position(self) -> int:
+        """The end of the last transaction that was read whole."""
+        return self._expected.checkpoint if self._last_commit is None else pgoutput.end_lsn(self._last_commit)
+
+    @property
+    def commit_us(self) -> int:
+        """When that transaction was committed, by the source's clock."""
+        return 0 if self._last_commit is None else pgoutput.commit(self._last_commit).commit_us
 
     @property
     def has_news(self) -> bool:
@@ -145,18 +155,19 @@ class Transactions:
         self.changes, self._first = [], None
         return part
 
-    def _begin(self, data: bytes) -> None:
-        final_lsn, self.commit_us, _ = pgoutput.BEGIN_FIELDS(data, KIND + 1)
-        self.is_between = False
-        self._is_applied = final_lsn < self._expected.checkpoint
-        self._is_ours = False
+    def begin(self, data: bytes) -> None:
+        """A transaction begins. The log has them in the order of their commits: past the checkpoint, always past it."""
+        self.is_between = self._is_ours = False
+        if self._is_applied:
+            self._is_applied = pgoutput.begin(data).final_lsn < self._expected.checkpoint
         self.is_carrying = not self._is_applied and self._mode == "apply"
 
-    def _commit(self, data: bytes) -> None:
+    def commit(self, data: bytes) -> None:
+        """It has ended."""
         self.is_between, self.is_carrying = True, False
         if self._is_applied:
             return
-        self.position = pgoutput.commit(data).end_lsn
+        self._last_commit = data
         tally = self._tally
         if self._is_ours:
             tally.skipped += 1

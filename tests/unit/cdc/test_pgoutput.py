@@ -18,7 +18,6 @@ rows = st.lists(st.one_of(st.binary(max_size=40), st.none(), st.just(encode.UNCH
 def test_begin(final_lsn: int, commit_us: int, xid: int) -> None:
     data = encode.begin(final_lsn, commit_us, xid)
     assert pgoutput.begin(data) == Begin(final_lsn, commit_us, xid)
-    assert pgoutput.BEGIN_FIELDS(data, pgoutput.KIND + 1) == (final_lsn, commit_us, xid)
 
 
 @given(lsns, lsns.filter(bool), times)
