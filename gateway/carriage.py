@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
 from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Final
 
@@ -32,12 +31,12 @@ class RequestInvalid(Exception):
     """Raised while the body is parsed: the request cannot go on."""
 
 
-class Block(IntFlag):
-    """Why nothing is read from a client at the moment."""
+class Block:
+    """Why nothing is read from a client at the moment: bits of one number (an IntFlag costs 0.7 us an operation)."""
 
-    PIPELINED = 1
-    UPSTREAM = 2
-    WAITING = 4
+    PIPELINED: Final = 1
+    UPSTREAM: Final = 2
+    WAITING: Final = 4
 
 
 class Carriage(Request):
@@ -73,7 +72,7 @@ class Carriage(Request):
         if self.downstream is not None:
             self.downstream.transport.write(data)
 
-    def block(self, why: Block) -> None:
+    def block(self, why: int) -> None:
         """Read nothing from the client."""
         if self.downstream is not None:
             self.downstream.block(why)

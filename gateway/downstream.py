@@ -8,6 +8,7 @@ of it has been answered. (Whole heads also spare the callbacks for URL, message 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ from gateway.chunks import TERMINATOR, ChunkGauge
 from gateway.exchange import Exchange
 from gateway.headers import Fields
 from gateway.identity import Peer, peer_of
+from gateway.seen_heads import SeenRequests
 
 if TYPE_CHECKING:
     from gateway.tunnel import Tunnel
@@ -35,9 +37,9 @@ EVERY_BLOCK: Final = Block.PIPELINED | Block.UPSTREAM | Block.WAITING
 class Downstream(asyncio.Protocol):
     """One client connection."""
 
-    __slots__ = ("_chunks", "_complete", "_empty_lines", "_fields", "_in_head", "_is_half_closed", "_mode", "_parser",
-                 "_rest", "blocks", "deadline", "exchange", "host", "is_write_blocked", "peer", "transport",
-                 "tunnel", "worker")  # fmt: skip
+    __slots__ = ("_chunks", "_complete", "_empty_lines", "_fields", "_in_head", "_is_half_closed", "_mode",
+                 "_parser", "_rest", "_seen", "blocks", "deadline", "exchange", "host", "is_write_blocked", "peer",
+                 "transport", "tunnel", "worker")  # fmt: skip
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -51,6 +53,7 @@ class Downstream(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._fields: Fields = []
         self._rest = b""
+        self._seen = SeenRequests()
         self._chunks = ChunkGauge(worker.limits.framing_bytes_max)
         self.blocks = self._empty_lines = 0
         self._mode = OPEN
@@ -70,8 +73,9 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the client: of the body under way, of the next head, or to be kept for later."""
         if self._mode:
-            self._receive_elsewhere(data)
-            return
+            if self.tunnel is not None:
+                self.tunnel.from_client(data)
+            return  # a lingering connection reads and forgets, so that the client gets the answer and not a reset
         exchange = self.exchange
         if exchange is None:
             self._begin(self._rest + data if self._rest else data, len(self._rest))
@@ -83,10 +87,23 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self, data: bytes, old: int = 0) -> None:
         """A complete head begins an exchange; an incomplete one is kept. `old` bytes of it have been looked at."""
+        plain = strict.PLAIN_START(data) if not old else None
+        seen = self._seen.last
+        if plain is None or seen is None or data[plain.end() :] != seen.block or plain[1] != seen.method:
+            self._begin_anew(data, plain, old)
+            return
+        self._rest = b""
+        self._empty_lines = 0
+        exchange = self.exchange = Exchange(self, (seen.method, plain[2], b"1"), seen.fields)
+        exchange.body_done = True
+        exchange.begin(seen)
+
+    def _begin_anew(self, data: bytes, plain: re.Match[bytes] | None, old: int) -> None:
+        """A head that is not the one before it with another target."""
         end = data.find(TERMINATOR, old - 3 if old > 3 else 0)
         limits = self.worker.limits
-        found = strict.START(data) if end >= 0 else None
-        if found is None or end > limits.header_bytes_max:
+        found = plain or (strict.START(data) if end >= 0 else None)
+        if found is None or end < 0 or end > limits.header_bytes_max:
             self._await_head(data, old)
             return
         end += 4
@@ -113,6 +130,8 @@ class Downstream(asyncio.Protocol):
         exchange.begin()
         if not exchange.body_done:
             self._chunks = ChunkGauge(limits.framing_bytes_max)
+        elif plain is not None:
+            self._seen.note(exchange, data[plain.end() : end])
         if has_rest and self.exchange is None and self._mode == OPEN:
             self._rest = data[end:]  # answered already: the next one begins from the loop, not one level deeper
             asyncio.get_running_loop().call_soon(self._proceed)
@@ -130,19 +149,13 @@ class Downstream(asyncio.Protocol):
             return
         limits = self.worker.limits
         new = max(old - 1, 0) if stripped is data else 0
-        line_end = stripped.find(b"\r\n")
-        if line_end >= new and strict.START(stripped) is None:
-            self.refuse("target_too_long" if line_end > limits.url_bytes_max else strict.start_problem(stripped))
-        elif strict.BARE_LF(stripped, new) or (stripped[:1] == b"\r" and stripped != b"\r"):
-            self.refuse("malformed")
-        elif line_end < 0 and len(stripped) > limits.url_bytes_max:
-            self.refuse("target_too_long")
-        elif len(stripped) > limits.header_bytes_max:
-            self.refuse("headers_too_large")
-        else:
-            if stripped and not self._rest:  # an empty line is no reason to wait longer
-                self.deadline = monotonic() + limits.header_seconds
-            self._rest = stripped
+        problem = strict.unfinished_problem(stripped, new, limits)
+        if problem is not None:
+            self.refuse(problem)
+            return
+        if stripped and not self._rest:  # an empty line is no reason to wait longer
+            self.deadline = monotonic() + limits.header_seconds
+        self._rest = stripped
 
     def _receive_body(self, exchange: Exchange, data: bytes) -> None:
         """Feed the body up to its end; keep what follows."""
@@ -201,11 +214,6 @@ class Downstream(asyncio.Protocol):
             if self.exchange.is_chunked:
                 self._check_framing(self.exchange)
             self.exchange.body_end()
-
-    def _receive_elsewhere(self, data: bytes) -> None:
-        if self.tunnel is not None:
-            self.tunnel.from_client(data)
-        # A lingering connection reads and forgets, so that the client gets the answer and not a reset.
 
     def refuse(self, reason: str) -> None:
         """Answer a request that never became an exchange, and close."""
@@ -268,13 +276,13 @@ class Downstream(asyncio.Protocol):
             tunnel.from_client(rest)
         self.unblock(EVERY_BLOCK)
 
-    def block(self, why: Block) -> None:
+    def block(self, why: int) -> None:
         """Stop reading for that reason."""
         if not self.blocks:
             self.transport.pause_reading()
         self.blocks |= why
 
-    def unblock(self, why: Block) -> None:
+    def unblock(self, why: int) -> None:
         """Read again, if there is no other reason not to."""
         if self.blocks & why:
             self.blocks &= ~why

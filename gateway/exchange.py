@@ -39,6 +39,7 @@ from gateway.decision import Decision
 from gateway.headers import Fields
 from gateway.patience import overdue
 from gateway.retry import may_reconnect, may_repeat
+from gateway.seen_heads import SeenRequest
 from gateway.table import Plan, Undecided
 from gateway.tunnel import Tunnel
 from gateway.upstream import AnswerInvalid, UpstreamConnection
@@ -53,9 +54,10 @@ class Exchange(Carriage):
 
     # The request, and who answers it.
 
-    def begin(self) -> None:
-        """The head is complete."""
-        reason = self.check(self.worker.limits)
+    def begin(self, seen: SeenRequest | None = None) -> None:
+        """The head is complete; `seen` is what came before it and differs in the target only."""
+        limits = self.worker.limits
+        reason = self.check(limits) if seen is None else self.recall(seen, limits)
         if reason is not None:
             self._refuse(reason)
             return
@@ -150,7 +152,8 @@ class Exchange(Carriage):
             self.complete_request(connection)
         self.deadline = monotonic() + connection.pool.timeout
         if self.downstream is not None:
-            self.downstream.unblock(Block.WAITING)
+            if self.downstream.blocks:
+                self.downstream.unblock(Block.WAITING)
             if self.downstream.is_write_blocked:
                 connection.pause()
 
@@ -214,7 +217,13 @@ class Exchange(Carriage):
         if len(connection.fields) > self.worker.limits.header_count_max:
             raise AnswerInvalid
         status = connection.status
-        head = head_of(status, connection.reason, connection.fields, (self.method, self.version, keep_alive))
+        seen = connection.seen
+        if seen is not None and seen.head is not None and keep_alive and self.version == b"1":
+            head = seen.head
+        else:
+            head = head_of(status, connection.reason, connection.fields, (self.method, self.version, keep_alive))
+            if seen is not None and keep_alive and self.version == b"1":
+                seen.head = head
         if self.is_websocket:
             connection.keep_alive = False
         self.keep_alive = head.keep_alive

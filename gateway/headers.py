@@ -73,6 +73,7 @@ _SINGLE: Final = frozenset({HOST, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT})
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})
 _FORBIDDEN_TRAILERS: Final = _END_TO_END | {*_REQUEST, *_ANSWER, *_IDENTITY, b"trailer"}
 _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_NEW_TRACE: Final = b"\r\ntraceparent: 00-"
 _SPELLINGS_MAX: Final = 4096
 
 
@@ -158,8 +159,11 @@ def replace(lines: list[bytes], name: bytes, value: bytes | None) -> None:
     lines[1:] = kept
 
 
-def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes) -> bytes:
-    """The head of the request that goes upstream: `lines` begins with the request line; ours come last."""
+def tail_of_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes) -> bytes:
+    """All of the head that goes upstream but its request line, which is the first of `lines`; ours come last.
+
+    Where no trace context came, it ends where the ids of a new one belong: see `with_tail`.
+    """
     trace = facts.get(TRACEPARENT)
     if trace is not None and not _TRACEPARENT.fullmatch(trace):
         replace(lines, b"traceparent", None)
@@ -170,11 +174,16 @@ def finish_request(lines: list[bytes], facts: Facts, peer: Peer, version: bytes)
         who = fields_of(peer, facts.get(FORWARDED_FOR), facts.get(FORWARDED_PROTO), facts.get(FORWARDED))
         said = facts.get(FORWARDED_HOST)
         host = said if said is not None and is_good_host(said) else host
-    head = b"\r\n".join(lines)
-    if trace is None:
-        return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\ntraceparent: 00-%032x-%016x-01\r\n\r\n" % (
-            head, who, host, version, getrandbits(128) | 1, getrandbits(64) | 1)  # fmt: skip
-    return b"%b%b\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler\r\n\r\n" % (head, who, host, version)
+    end = b"\r\n\r\n" if trace is not None else _NEW_TRACE
+    ours = b"\r\nX-Forwarded-Host: %b\r\nVia: 1.%b strangler%b" % (host, version, end)
+    return b"\r\n%b%b%b" % (b"\r\n".join(lines[1:]), who, ours) if len(lines) > 1 else who + ours
+
+
+def with_tail(start: bytes, tail: bytes) -> bytes:
+    """The head that goes upstream: a request line and what `tail_of_request` made, with a new trace if it has none."""
+    if tail[-4:] == b"\r\n\r\n":
+        return start + tail
+    return b"%b%b%032x-%016x-01\r\n\r\n" % (start, tail, getrandbits(128) | 1, getrandbits(64) | 1)
 
 
 def has_passed_here(via: bytes) -> bool:

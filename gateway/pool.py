@@ -14,8 +14,9 @@ import structlog
 
 from config.model import Upstream
 from gateway.breaker import Breaker
+from gateway.caller import Caller
 from gateway.limits import Limits
-from gateway.upstream import Caller, UpstreamConnection
+from gateway.upstream import UpstreamConnection
 
 log = structlog.get_logger()
 

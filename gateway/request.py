@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway import headers, strict
-from gateway.headers import TRUSTED, UNTRUSTED, Facts, Fields, finish_request
+from gateway.headers import TRUSTED, UNTRUSTED, Facts, Fields, tail_of_request, with_tail
 from gateway.identity import Networks, Peer, client_of
 from gateway.limits import Limits
+from gateway.seen_heads import SeenRequest
 from gateway.table import segments_of
 from gateway.tunnel import is_websocket
 
@@ -16,7 +17,7 @@ class Request:
     """What routing, keys and conditions look at (`conditions.Asked`). `check` comes first."""
 
     __slots__ = ("body_left", "facts", "fields", "has_all", "is_chunked", "is_websocket", "keep_alive", "lines",
-                 "method",                  "peeked", "peer", "segments", "target", "trusted", "version")  # fmt: skip
+                 "method", "peeked", "peer", "segments", "tail", "target", "trusted", "version")  # fmt: skip
 
     def __init__(self, peer: Peer, start: tuple[bytes, bytes, bytes], fields: Fields, trusted: Networks = ()) -> None:
         self.method, self.target, self.version = start
@@ -26,7 +27,7 @@ class Request:
         self.facts: Facts
         self.lines: list[bytes]
         self.segments: Sequence[bytes]
-        self.peeked = b""
+        self.peeked = self.tail = b""
         self.has_all = False
         self.body_left: int | None = 0
         self.is_chunked = self.is_websocket = False
@@ -57,8 +58,23 @@ class Request:
         if segments is None or b"#" in target:
             return "malformed"
         self.segments = segments
-        lines[0] = self.method + b" " + self.target + b" HTTP/1.1"
         return self._read_options(limits) if len(facts) > 1 or self.version == b"0" else None
+
+    def recall(self, seen: SeenRequest, limits: Limits) -> str | None:
+        """`check`, where all but the request line came before and passed; the target is a path of visible ASCII."""
+        self.facts = seen.facts
+        self.lines = seen.lines
+        self.tail = seen.tail
+        target = self.target
+        if len(target) > limits.url_bytes_max:
+            return "target_too_long"
+        if len(target) + len(seen.block) > limits.header_bytes_max:
+            return "headers_too_large"
+        segments = segments_of(target)
+        if segments is None:
+            return "malformed"
+        self.segments = segments
+        return None
 
     def _read_options(self, limits: Limits) -> str | None:
         """What only some requests have: a body, a Connection line, an upgrade."""
@@ -102,6 +118,8 @@ class Request:
 
     def to_upstream(self, authority: bytes) -> bytes:
         """The head that goes upstream; HTTP/1.1 needs a Host there, and HTTP/1.0 had none to give."""
-        if headers.HOST not in self.facts:
-            self.lines.append(b"Host: " + authority)
-        return finish_request(self.lines, self.facts, self.peer, self.version)
+        if not self.tail:
+            if headers.HOST not in self.facts:
+                self.lines.append(b"Host: " + authority)
+            self.tail = tail_of_request(self.lines, self.facts, self.peer, self.version)
+        return with_tail(b"%b %b HTTP/1.1" % (self.method, self.target), self.tail)

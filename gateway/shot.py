@@ -13,7 +13,7 @@ import structlog
 from config.model import VerifyByRead
 from gateway.call import Call
 from gateway.comparer_link import Kind
-from gateway.headers import Fields, finish_request
+from gateway.headers import Fields, tail_of_request, with_tail
 from shadow.observation import Observation, Side
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Shot:
             return None
         lines, facts, peer, version = self._lines
         kept = [line for line in lines[1:] if not line.lower().startswith(_OF_A_BODY)]
-        head = finish_request([b"GET " + target + b" HTTP/1.1", *kept], facts, peer, version)
+        head = with_tail(b"GET " + target + b" HTTP/1.1", tail_of_request([b"", *kept], facts, peer, version))
         return head[:-2] + b"X-Shadow: mirror\r\n\r\n", b""
 
     # Bounds and the end.

@@ -14,8 +14,11 @@ from typing import Final
 from gateway import headers
 from gateway.headers import Facts
 from gateway.host import is_good_host
+from gateway.limits import Limits
 
 START: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \r\n\t]+) HTTP/1\.([01])\r\n").match
+# Of what START takes, what llhttp takes too whatever the rest is: a path of visible ASCII without a fragment.
+PLAIN_START: Final = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.(1)\r\n").match
 BARE_LF: Final = re.compile(rb"(?:\A|[^\r])\n").search
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n\t]+ HTTP/[02-9]\.[0-9]\r\n").match
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch
@@ -23,9 +26,21 @@ _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch
 REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 
 
-def start_problem(data: bytes) -> str:
-    """Why a request line is refused that `START` does not match."""
-    return "version_refused" if _OTHER_VERSION(data) else "malformed"
+def unfinished_problem(data: bytes, new: int, limits: Limits) -> str | None:
+    """Why a head is refused before its end has come, or cannot be begun; None to wait for more of it.
+
+    Only what follows position `new` is looked at, so that the time for a head in many pieces stays linear.
+    """
+    line_end = data.find(b"\r\n")
+    if line_end >= new and START(data) is None:
+        if line_end > limits.url_bytes_max:
+            return "target_too_long"
+        return "version_refused" if _OTHER_VERSION(data) else "malformed"
+    if BARE_LF(data, new) or (data[:1] == b"\r" and data != b"\r"):
+        return "malformed"
+    if line_end < 0 and len(data) > limits.url_bytes_max:
+        return "target_too_long"
+    return "headers_too_large" if len(data) > limits.header_bytes_max else None
 
 
 def refusal(method: bytes, version: bytes, facts: Facts, *, twice: bool) -> str | None:

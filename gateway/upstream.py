@@ -5,67 +5,26 @@ from __future__ import annotations
 import asyncio
 import re
 from time import monotonic
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
+from gateway.caller import Caller, TunnelEnd
 from gateway.limits import Limits
+from gateway.seen_heads import SeenAnswer, SeenAnswers
 
 if TYPE_CHECKING:
     from gateway.pool import Pool
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r\n").match
 _LIMITS: Final = Limits()
+ANSWERS: Final = SeenAnswers()
 SWITCHING, FINAL, NO_CONTENT, NOT_MODIFIED = 101, 200, 204, 304
 Fields = list[tuple[bytes, bytes]]
 
 
 class AnswerInvalid(Exception):
     """Raised by a caller out of `answer_head`: the answer cannot be passed on."""
-
-
-class Caller(Protocol):
-    """Who sent the request; called while its answer arrives."""
-
-    def answer_interim(self, connection: UpstreamConnection) -> None:
-        """A 1xx answer; its status and fields are in the connection."""
-
-    def answer_head(self, connection: UpstreamConnection) -> None:
-        """Status, reason and fields of the final answer are in the connection. May raise AnswerInvalid."""
-
-    def answer_body(self, data: bytes) -> None:
-        """A piece of the body."""
-
-    def answer_so_far(self) -> None:
-        """All that has been read so far was told; more will come."""
-
-    def answer_end(self, connection: UpstreamConnection) -> None:
-        """The answer is complete; the connection has been given back already, or closed."""
-
-    def answer_failed(self, reason: str, *, answered: bool) -> None:
-        """There will be no complete answer; `answered` if a byte of one came."""
-
-    def answer_switched(self, connection: UpstreamConnection, rest: bytes) -> bool:
-        """101 came, with these bytes after its head; False if it was not asked for."""
-
-    def upstream_blocked(self, *, is_blocked: bool) -> None:
-        """The upstream does not read (or reads again) what is sent."""
-
-
-class TunnelEnd(Protocol):
-    """What takes over a connection after 101."""
-
-    def from_upstream(self, data: bytes) -> None:
-        """Bytes for the client."""
-
-    def upstream_ended(self) -> bool:
-        """The upstream sends no more; True to keep the other direction open."""
-
-    def upstream_blocked(self, *, is_blocked: bool) -> None:
-        """The upstream does not read (or reads again)."""
-
-    def lost(self) -> None:
-        """One of the two connections is gone."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -75,9 +34,9 @@ class UpstreamConnection(asyncio.Protocol):
     that was sent completely. Everything else closes it.
     """
 
-    __slots__ = ("_bodiless", "_dirty", "_done", "_head_only", "_interim", "_is_interim", "_is_paused", "_parser",
-                 "_partial", "_sink", "caller", "fields", "idle_since", "is_answering", "keep_alive", "pool", "reason",
-                 "request_complete", "status", "trailers", "transport", "tunnel")  # fmt: skip
+    __slots__ = ("_bodiless", "_dirty", "_done", "_head", "_head_only", "_interim", "_is_interim", "_is_paused",
+                 "_parser", "_partial", "_sink", "caller", "fields", "idle_since", "is_answering", "keep_alive", "pool",
+                 "reason", "request_complete", "seen", "status", "trailers", "transport", "tunnel")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -91,8 +50,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.reason: bytes | None = None
         self.keep_alive = self.request_complete = self.is_answering = False
         self._parser = httptools.HttpResponseParser(self)
-        self._partial = b""
+        self._partial = self._head = b""
         self._sink = self.fields
+        self.seen: SeenAnswer | None = None
         self._interim = self._bodiless = 0
         self._done = self._dirty = self._head_only = self._is_interim = self._is_paused = False
 
@@ -108,6 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_answering = self.request_complete = self._done = self._dirty = False
         self._head_only = is_head
         self._interim = self._bodiless = 0
+        self.seen = None
         self._partial = b""
         self.transport.write(head)
 
@@ -124,10 +85,16 @@ class UpstreamConnection(asyncio.Protocol):
             if self._partial:
                 data = self._partial + data
             end = data.find(b"\r\n\r\n")
+            head = data[: end + 4]
+            seen = ANSWERS.get(head)
+            if seen is not None and len(data) == end + 4 + seen.length and not self._head_only:
+                self._answer_again(self.caller, seen, data[end + 4 :])
+                return
             if end < 0 or end > _LIMITS.header_bytes_max:
                 self._await_head(data)
                 return
             self._partial = b""
+            self._head = head if seen is None else b""
             found = STATUS(data)
             if found is None:
                 self._fail("upstream_invalid")
@@ -171,6 +138,20 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish()
         elif self.caller is not None:
             self.caller.answer_so_far()
+
+    def _answer_again(self, caller: Caller, seen: SeenAnswer, body: bytes) -> None:
+        """A complete answer under a head that came before: nothing is parsed."""
+        self._partial = self._head = b""
+        self.is_answering = self.keep_alive = True
+        self.status, self.reason, self.fields, self.seen = seen.status, seen.reason, seen.fields, seen
+        try:
+            caller.answer_head(self)
+        except AnswerInvalid:
+            self._fail("upstream_invalid")
+            return
+        if body:
+            caller.answer_body(body)
+        self._finish()
 
     def _await_head(self, data: bytes) -> None:
         """The head is not complete; it may not be malformed or without end."""
@@ -244,6 +225,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection back before the caller hears of the end: its next request may be waiting."""
         caller, self.caller = self.caller, None
         self.pool.breaker.succeeded()
+        if self._head and self.keep_alive and not self._dirty:
+            ANSWERS.note(self._head, self.status, self.reason, self.fields)
         if self._head_only:
             self._parser = httptools.HttpResponseParser(self)
         self.resume()
