@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway import headers
 from gateway.headers import ANSWER, Fields
+from gateway.seen_heads import SeenAnswer
 from gateway.upstream import NO_CONTENT, NOT_MODIFIED, AnswerInvalid
 
 LENGTH, CHUNKED, CLOSE, NONE = range(4)
@@ -67,6 +68,16 @@ def head_of(status: int, reason: bytes | None, fields: Fields, request: tuple[by
     else:
         lines.append(b"\r\n")
     return Head(b"\r\n".join(lines), framing, keep_alive=keep_alive)
+
+
+def head_again(seen: SeenAnswer, request: tuple[bytes, bytes, bool]) -> Head:
+    """`head_of` for a plain head that came before; the usual client's is written once. Raises AnswerInvalid."""
+    _, version, keep_alive = request
+    if version != b"1" or not keep_alive:
+        return head_of(seen.status, seen.reason, seen.fields, request)
+    if seen.head is None:
+        seen.head = head_of(seen.status, seen.reason, seen.fields, request)
+    return seen.head
 
 
 def interim_head(status: int, reason: bytes | None, fields: Fields) -> bytes:

@@ -32,7 +32,7 @@ from time import monotonic
 import structlog
 
 from gateway import headers
-from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_of, switching_head
+from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_again, head_of, switching_head
 from gateway.carriage import ANSWERING, ENDED, HELD, REPLAYING, ROUTING, SENT, WAITING, Block, Carriage
 from gateway.choice import choose, peek
 from gateway.decision import Decision
@@ -56,8 +56,7 @@ class Exchange(Carriage):
 
     def begin(self, seen: SeenRequest | None = None) -> None:
         """The head is complete; `seen` is what came before it and differs in the target only."""
-        limits = self.worker.limits
-        reason = self.check(limits) if seen is None else self.recall(seen, limits)
+        reason = self.check(self.worker.limits) if seen is None else self.recall(seen, self.worker.limits)
         if reason is not None:
             self._refuse(reason)
             return
@@ -152,8 +151,7 @@ class Exchange(Carriage):
             self.complete_request(connection)
         self.deadline = monotonic() + connection.pool.timeout
         if self.downstream is not None:
-            if self.downstream.blocks:
-                self.downstream.unblock(Block.WAITING)
+            self.downstream.unblock(Block.WAITING)
             if self.downstream.is_write_blocked:
                 connection.pause()
 
@@ -217,13 +215,9 @@ class Exchange(Carriage):
         if len(connection.fields) > self.worker.limits.header_count_max:
             raise AnswerInvalid
         status = connection.status
+        request = self.method, self.version, keep_alive
         seen = connection.seen
-        if seen is not None and seen.head is not None and keep_alive and self.version == b"1":
-            head = seen.head
-        else:
-            head = head_of(status, connection.reason, connection.fields, (self.method, self.version, keep_alive))
-            if seen is not None and keep_alive and self.version == b"1":
-                seen.head = head
+        head = head_again(seen, request) if seen else head_of(status, connection.reason, connection.fields, request)
         if self.is_websocket:
             connection.keep_alive = False
         self.keep_alive = head.keep_alive
