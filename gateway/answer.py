@@ -8,11 +8,12 @@ from time import monotonic
 from typing import Final
 
 from gateway import headers
-from gateway.headers import ANSWER, Fields
+from gateway.headers import ANSWER, Facts, Fields
 from gateway.seen_heads import SeenAnswer
 from gateway.upstream import NO_CONTENT, NOT_MODIFIED, AnswerInvalid
 
 LENGTH, CHUNKED, CLOSE, NONE = range(4)
+RESET_CONTENT: Final = 205  # it has no content, whatever the upstream sends (RFC 9110 section 15.3.6)
 _CHUNKED_LINE: Final = b"Transfer-Encoding: chunked"
 
 
@@ -43,19 +44,7 @@ def head_of(status: int, reason: bytes | None, fields: Fields, request: tuple[by
     coding = facts.get(headers.TRANSFER_ENCODING)
     if twice or (coding is not None and coding.strip(b" \t").lower() != b"chunked"):
         raise AnswerInvalid
-    if status == NO_CONTENT:
-        headers.replace(lines, b"content-length", None)
-        headers.replace(lines, b"transfer-encoding", None)
-        framing = NONE
-    elif method == b"HEAD" or status == NOT_MODIFIED:
-        framing = NONE
-    elif coding is not None:
-        framing = CHUNKED
-    elif headers.CONTENT_LENGTH in facts:
-        framing = LENGTH
-    else:
-        framing = CHUNKED
-        lines.append(_CHUNKED_LINE)
+    framing = _frame(lines, facts, status, method)
     if version == b"0" and framing == CHUNKED:
         headers.replace(lines, b"transfer-encoding", None)
         framing, keep_alive = CLOSE, False
@@ -78,6 +67,27 @@ def head_again(seen: SeenAnswer, request: tuple[bytes, bytes, bool]) -> Head:
     if seen.head is None:
         seen.head = head_of(seen.status, seen.reason, seen.fields, request)
     return seen.head
+
+
+def _frame(lines: list[bytes], facts: Facts, status: int, method: bytes) -> int:
+    """How the body is framed; the lines say so afterwards."""
+    coding = facts.get(headers.TRANSFER_ENCODING)
+    if status in (NO_CONTENT, RESET_CONTENT):
+        headers.replace(lines, b"content-length", None)
+        headers.replace(lines, b"transfer-encoding", None)
+        if status == RESET_CONTENT:
+            lines.append(b"Content-Length: 0")
+        return NONE
+    if coding is not None and coding != b"chunked":  # in capitals
+        headers.replace(lines, b"transfer-encoding", b"chunked")
+    if method == b"HEAD" or status == NOT_MODIFIED:
+        return NONE
+    if coding is not None:
+        return CHUNKED
+    if headers.CONTENT_LENGTH in facts:
+        return LENGTH
+    lines.append(_CHUNKED_LINE)
+    return CHUNKED
 
 
 def interim_head(status: int, reason: bytes | None, fields: Fields) -> bytes:

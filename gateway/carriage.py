@@ -9,6 +9,7 @@ import structlog
 
 from gateway import headers, problems
 from gateway.answer import CHUNKED, NONE, interim_head
+from gateway.chunks import RequestInvalid
 from gateway.decision import Decision
 from gateway.headers import Fields
 from gateway.hold import Hold
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 KEEPING: Final = frozenset({200, 404, 409, 422, 502, 503, 504})  # after these the client's connection is sane
 ROUTING, CLAIMING, HELD, WAITING, SENT, ANSWERING, REPLAYING, ENDED = range(8)
-
-
-class RequestInvalid(Exception):
-    """Raised while the body is parsed: the request cannot go on."""
 
 
 class Block:
@@ -177,6 +174,8 @@ class Carriage(Request):
             self.hold = None
         if self.downstream is None:
             worker.orphans.discard(self)
+            if not self.body_done:
+                worker.metrics.problems["client_left"] += 1
         if self.decision is not None and self.status:
             worker.metrics.series_of(self.plan.name, self.decision.side).record(self.status, now - self.started)
             if worker.access_log:

@@ -8,6 +8,10 @@ TERMINATOR: Final = b"\r\n\r\n"
 FRAMING_BYTES_FOR_EACH: Final = 8
 
 
+class RequestInvalid(Exception):
+    """Raised while the body is parsed: the request cannot go on."""
+
+
 class ChunkGauge:
     """Follows the raw bytes of one chunked body; `tail` are the last three of the read before."""
 
@@ -34,6 +38,7 @@ class ChunkGauge:
         found = data.find(TERMINATOR, position)
         return found + 4 if found >= 0 else len(data)
 
-    def is_out_of_proportion(self, body_bytes: int) -> bool:
+    def check(self, body_bytes: int) -> None:
         """Chunk sizes, extensions and trailers may be so much longer than the body, and no more (T39, T78)."""
-        return self._raw_bytes - body_bytes > self._framing_bytes_max + FRAMING_BYTES_FOR_EACH * body_bytes
+        if self._raw_bytes - body_bytes > self._framing_bytes_max + FRAMING_BYTES_FOR_EACH * body_bytes:
+            raise RequestInvalid

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +16,12 @@ import httptools
 import structlog
 
 from gateway import problems, strict
-from gateway.carriage import Block, RequestInvalid
-from gateway.chunks import TERMINATOR, ChunkGauge
+from gateway.carriage import Block
+from gateway.chunks import TERMINATOR, ChunkGauge, RequestInvalid
 from gateway.exchange import Exchange
 from gateway.headers import Fields
 from gateway.identity import Peer, peer_of
+from gateway.reset import reset
 from gateway.seen_heads import SeenRequests
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ class Downstream(asyncio.Protocol):
         self.host = ""
         self.exchange: Exchange | None = None
         self.tunnel: Tunnel | None = None
-        self.is_write_blocked = False
         self.deadline = monotonic() + worker.limits.header_seconds
         self._parser = httptools.HttpRequestParser(self)
         self._fields: Fields = []
@@ -57,7 +56,7 @@ class Downstream(asyncio.Protocol):
         self._chunks = ChunkGauge(worker.limits.framing_bytes_max)
         self.blocks = self._empty_lines = 0
         self._mode = OPEN
-        self._in_head = self._complete = self._is_half_closed = False
+        self._in_head = self._complete = self._is_half_closed = self.is_write_blocked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -71,11 +70,11 @@ class Downstream(asyncio.Protocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client: of the body under way, of the next head, or to be kept for later."""
-        if self._mode:
+        """Of the body under way, of the next head, or to be kept for later."""
+        if self._mode:  # a lingering connection reads and forgets, so that the client gets the answer and not a reset
             if self.tunnel is not None:
                 self.tunnel.from_client(data)
-            return  # a lingering connection reads and forgets, so that the client gets the answer and not a reset
+            return
         exchange = self.exchange
         if exchange is None:
             self._begin(self._rest + data if self._rest else data, len(self._rest))
@@ -112,19 +111,9 @@ class Downstream(asyncio.Protocol):
         self._empty_lines = 0
         fields: Fields = []
         self._fields = fields
-        self._complete = False
-        self._in_head = True
-        try:
-            self._parser.feed_data(data[:end] if has_rest else data)
-        except httptools.HttpParserUpgrade:
-            pass  # the exchange looks at Upgrade itself
-        except httptools.HttpParserInvalidMethodError:
-            self.refuse("method_refused")
+        if problem := self._parse(data[:end] if has_rest else data):
+            self.refuse(problem)
             return
-        except httptools.HttpParserError:
-            self.refuse("malformed")
-            return
-        self._in_head = False
         exchange = self.exchange = Exchange(self, (found[1], found[2], found[3]), fields)
         exchange.body_done = self._complete
         exchange.begin()
@@ -138,6 +127,22 @@ class Downstream(asyncio.Protocol):
         elif has_rest:
             self.data_received(data[end:])
 
+    def _parse(self, head: bytes) -> str | None:
+        """Feed a head; the reason to refuse it, or None."""
+        self._complete = False
+        self._in_head = True
+        try:
+            self._parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            # For httptools HTTP ends at an Upgrade, even with a body. Here it does not, so the parser must not see one.
+            self._parser, self._fields = httptools.HttpRequestParser(self), []
+            bare = strict.without_upgrade(head)
+            return self._parse(bare) if len(bare) < len(head) else "method_refused"
+        except httptools.HttpParserError as error:
+            return "method_refused" if isinstance(error, httptools.HttpParserInvalidMethodError) else "malformed"
+        self._in_head = False
+        return None
+
     def _await_head(self, data: bytes, old: int) -> None:
         """The head is incomplete, or something is wrong with it. Only what is new is looked at: time stays linear."""
         stripped = data
@@ -149,8 +154,7 @@ class Downstream(asyncio.Protocol):
             return
         limits = self.worker.limits
         new = max(old - 1, 0) if stripped is data else 0
-        problem = strict.unfinished_problem(stripped, new, limits)
-        if problem is not None:
+        if problem := strict.unfinished_problem(stripped, new, limits):
             self.refuse(problem)
             return
         if stripped and not self._rest:  # an empty line is no reason to wait longer
@@ -167,8 +171,6 @@ class Downstream(asyncio.Protocol):
                 data = data[left:] if len(data) > left else b""
             else:
                 data = self._receive_chunks(exchange, data)
-        except httptools.HttpParserUpgrade:
-            data = b""
         except (httptools.HttpParserError, RequestInvalid) as error:
             is_ours = isinstance(error, httptools.HttpParserCallbackError)
             if is_ours and not isinstance(error.__context__, RequestInvalid):
@@ -187,12 +189,8 @@ class Downstream(asyncio.Protocol):
             position = stop
             if self.exchange is not exchange or self._mode:
                 return b""
-        self._check_framing(exchange)
+        self._chunks.check(exchange.body_bytes)
         return data[position:]
-
-    def _check_framing(self, exchange: Exchange) -> None:
-        if not exchange.body_done and self._chunks.is_out_of_proportion(exchange.body_bytes):
-            raise RequestInvalid
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """llhttp: a field of the head, or a trailer."""
@@ -212,7 +210,7 @@ class Downstream(asyncio.Protocol):
             self._complete = True
         elif self.exchange is not None:
             if self.exchange.is_chunked:
-                self._check_framing(self.exchange)
+                self._chunks.check(self.exchange.body_bytes)
             self.exchange.body_end()
 
     def refuse(self, reason: str) -> None:
@@ -236,11 +234,11 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, now: float, *, keep_alive: bool) -> None:
         """The answer is complete: go on with the next request, or close."""
         self.exchange = None
+        self.deadline = now + self.worker.limits.keep_alive_seconds  # also to take what is still on its way
         if not keep_alive or self._is_half_closed:
             self._mode = CLOSED
             self.transport.close()
             return
-        self.deadline = now + self.worker.limits.keep_alive_seconds
         if self._rest or self.blocks:
             asyncio.get_running_loop().call_soon(self._proceed)
 
@@ -258,10 +256,7 @@ class Downstream(asyncio.Protocol):
         self.exchange = None
         self._mode = CLOSED
         if must_reset:
-            raw = self.transport.get_extra_info("socket")
-            if raw is not None:
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-            self.transport.abort()
+            reset(self.transport)
         else:
             self.transport.close()
 
@@ -291,21 +286,18 @@ class Downstream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
-        self.is_write_blocked = True
-        if self.tunnel is not None:
-            self.tunnel.client_blocked(is_blocked=True)
-        elif self.exchange is not None:
-            self.exchange.client_blocked(is_blocked=True)
+        self._tell_blocked(is_blocked=True)
 
     def resume_writing(self) -> None:
         """The client reads again."""
-        self.is_write_blocked = False
-        if self.tunnel is not None:
-            self.tunnel.client_blocked(is_blocked=False)
-        elif self.exchange is not None:
-            self.exchange.client_blocked(is_blocked=False)
-        else:
-            self._proceed()
+        self._tell_blocked(is_blocked=False)
+        self._proceed()
+
+    def _tell_blocked(self, *, is_blocked: bool) -> None:
+        self.is_write_blocked = is_blocked
+        sender = self.tunnel or self.exchange
+        if sender is not None:
+            sender.client_blocked(is_blocked=is_blocked)
 
     def eof_received(self) -> bool:
         """The client sends no more; a request that is complete is still answered."""
@@ -330,21 +322,29 @@ class Downstream(asyncio.Protocol):
         """Cut off what takes too long."""
         if self.exchange is not None:
             self.exchange.sweep(now)
-        elif self.tunnel is not None and self.tunnel.moved:
+        elif self.tunnel is not None and self.tunnel.moved and now < self.tunnel.until:
             self.tunnel.moved = False
-            self.deadline = now + self.worker.limits.tunnel_idle_seconds
+            self.deadline = min(now + self.worker.limits.tunnel_idle_seconds, self.tunnel.until)
         elif self.deadline < now:
-            self._expire()
+            self._expire(now)
 
-    def _expire(self) -> None:
-        if self._mode == OPEN and self._rest:
-            self.refuse("client_too_slow")
-        elif self._mode == OPEN:
-            self.transport.close()
-        else:
+    def _expire(self, now: float) -> None:
+        """Close; who has not even taken that by the next time is cut off."""
+        if self.transport.is_closing() or self._mode == LINGERING:
             self.transport.abort()
+            return
+        self.deadline = now + self.worker.limits.linger_seconds
+        if self.tunnel is not None:
+            self.tunnel.go_away()
+            self.tunnel.lost()
+        elif self._rest:
+            self.refuse("client_too_slow")
+        else:
+            self.transport.close()
 
     def drain(self) -> None:
         """The worker ends: an idle connection is closed, a running exchange is the last one."""
-        if self.exchange is None and not self._rest and self.tunnel is None:
+        if self.tunnel is not None:
+            self.tunnel.go_away()
+        elif self.exchange is None and not self._rest:
             self.transport.close()

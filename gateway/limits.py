@@ -27,6 +27,7 @@ class Limits:
     total_seconds: float = 3600.0
     linger_seconds: float = 1.0
     tunnel_idle_seconds: float = 300.0
+    tunnel_seconds: float = 86_400.0
     sweep_seconds: float = 0.1
 
     upstream_idle_seconds: float = 4.0  # below the five seconds after which uvicorn hangs up

@@ -89,6 +89,8 @@ class Request:
         elif headers.TRANSFER_ENCODING in facts:
             self.body_left = None
             self.is_chunked = True
+            if facts[headers.TRANSFER_ENCODING] != b"chunked":  # in capitals
+                headers.replace(self.lines, b"transfer-encoding", b"chunked")
         options = headers.connection_options(facts.get(headers.CONNECTION, b""))
         self.keep_alive = b"close" not in options if self.version == b"1" else b"keep-alive" in options
         if headers.UPGRADE in facts and is_websocket(self.method, self.version, self.fields, facts):

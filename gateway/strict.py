@@ -9,6 +9,7 @@ codings other than `chunked`, Transfer-Encoding in HTTP/1.0, targets of unusual 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final
 
 from gateway import headers
@@ -22,6 +23,8 @@ PLAIN_START: Final = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.(1)\r\n").matc
 BARE_LF: Final = re.compile(rb"(?:\A|[^\r])\n").search
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n\t]+ HTTP/[02-9]\.[0-9]\r\n").match
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch
+
+without_upgrade: Final = partial(re.compile(rb"\r\n[Uu][Pp][Gg][Rr][Aa][Dd][Ee]:[^\r]*").sub, b"")
 
 REFUSED_METHODS: Final = frozenset({b"CONNECT", b"TRACE", b"PRI"})
 

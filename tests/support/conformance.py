@@ -48,6 +48,7 @@ def wire(_crossing: Crossing, request: pytest.FixtureRequest) -> Iterator[Wire]:
     """Cases over one worker; how many variants ran is kept for the report."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # each test begins with its own
     _crossing.upstream.reset()
+    _crossing.run(_crossing.clear())
     one = Wire(_crossing, every=is_full(request.config))
     yield one
     _count(request, one.variants)

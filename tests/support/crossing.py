@@ -55,7 +55,7 @@ class Accepted(asyncio.Protocol):
         self.upstream = upstream
         self.transport: asyncio.Transport
         self.reader = Requests(self._began, self._ended)
-        self.is_lost = False
+        self.is_lost = self.has_ended = False
         self.error: str | None = None
         upstream.connections.append(self)
 
@@ -80,11 +80,12 @@ class Accepted(asyncio.Protocol):
     def _ended(self, message: Message) -> None:
         self.upstream.requests.append(message)
         self.upstream.served_by.append(self)
-        if self.upstream.early is None:
+        if self.upstream.early is None or self.upstream.early_then_whole:
             self.upstream.respond(self, message)
 
     def eof_received(self) -> bool:
-        return False
+        self.has_ended = True
+        return self.reader.is_tunnel
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_lost = True
@@ -123,6 +124,7 @@ class Upstream:
         self.heads = 0
         self.respond: Respond = saying(OK)
         self.early: Respond | None = None  # called with a head, in place of `respond` with the whole
+        self.early_then_whole = False
         self.connections = [one for one in self.connections if not one.is_lost]
 
 
@@ -302,6 +304,15 @@ class Crossing:
         for connection in self.upstream.connections:
             if not connection.reader.is_between_messages and connection.error is None:
                 await self.until(lambda c=connection: c.is_lost, "a request that was broken off is closed")  # type: ignore[misc]
+
+    async def clear(self) -> None:
+        """What a failed test has left behind."""
+        for downstream in tuple(self.worker.downstreams):
+            downstream.transport.abort()
+        for connection in self.upstream.connections:
+            if not connection.reader.is_between_messages:
+                connection.transport.abort()
+        await self.until(lambda: not self.worker.downstreams, "nothing is left")
 
     def close(self) -> None:
         self.run(self.worker.drain(0))

@@ -66,7 +66,7 @@ class Reader:
         self.raw = b""
         self.tunnelled = b""
         self._buffer = bytearray()
-        self._is_tunnel = False
+        self.is_tunnel = False
         self._steps = self._all()
         next(self._steps)
 
@@ -81,7 +81,7 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Raises Malformed; the reader is of no use then."""
         self.raw += data
-        if self._is_tunnel:
+        if self.is_tunnel:
             self.tunnelled += data
             return
         self._steps.send(data)
@@ -91,7 +91,7 @@ class Reader:
 
     def tunnel(self) -> None:
         """From here on it is not HTTP."""
-        self._is_tunnel = True
+        self.is_tunnel = True
         self.tunnelled += bytes(self._buffer)
         self._buffer.clear()
 
