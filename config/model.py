@@ -7,10 +7,11 @@ parts of the file (a capability's upstreams, a route's capability) are checked i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from config.comparing import Compare
 from config.fields import Model, Seconds, Share, Size, key_of_kind
 from config.match import Match, parse_match
 from config.serving import Breaker, GatewaySettings, Idempotency, Tls, Upstream
@@ -151,23 +152,6 @@ class VerifyByRead(Model):
     """A write is not mirrored; instead the named route is read on both sides afterwards."""
 
     verify_by_read: str
-
-
-class Compare(Model):
-    """What a comparison leaves out (`ignore`), what it never may (`protect`), and the layout of fixed-width answers."""
-
-    ignore: tuple[str, ...] = ()
-    protect: tuple[str, ...] = ()
-    copybook: Path | None = None
-    codepage: str = "cp037"
-
-    @field_validator("ignore", "protect")
-    @classmethod
-    def _are_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
-        for path in paths:
-            if not path.startswith("$"):
-                raise ValueError(f"{path!r} is not a path; it begins with $, as in $.items[*].amount")
-        return paths
 
 
 class Route(Model):

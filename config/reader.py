@@ -159,6 +159,21 @@ EXAMPLES = {
     "shadow": "shadow: dry_run",
     "ignore": 'ignore: ["$.served_by"]',
     "protect": 'protect: ["$.balance"]',
+    "rules": 'rules: [{path: "$.amount", tolerance: 0.01, reason: "legacy rounds half down"}]',
+    "tolerance": "tolerance: 0.01 (or 0.1%, or {minor_units: 1, decimals: 2})",
+    "minor_unit": "minor_unit: {legacy: 2}",
+    "date": 'date: ["%Y%m%d", "%d.%m.%Y"]',
+    "time": "time: Europe/Berlin (or strict)",
+    "codes": "codes: {A: ACTIVE, C: CLOSED}",
+    "null_is_absent": "null_is_absent: true",
+    "order": "order: any",
+    "reason": 'reason: "legacy rounds half down, accepted by the owner of the ledger"',
+    "until": "until: 2027-03-31",
+    "declared": 'declared: [{name: rounding, path: "$.fee", reason: why, owner: us, until: 2027-03-31, test: t}]',
+    "identity": 'identity: ["$.customer_id"]',
+    "hides_max": "hides_max: 20%",
+    "lines": 'lines: {ignore: ["^Printed at "], ends: any}',
+    "csv": 'csv: {delimiter: ";", header: true}',
     "offset": "body: {offset: 0, equals: INQA, codepage: cp037}",
     "legacy": "legacy: monolith",
     "modern": "modern: ledger",
@@ -175,6 +190,8 @@ def _nearest(key: str) -> str:
 
 def _example(location: Sequence[str | int]) -> str:
     """What is right at that place: by the innermost key that is known."""
+    if "rules" in location and location[-1] == "key":
+        return "key: [account, currency]"
     for part in reversed(location):
         if isinstance(part, str) and part in EXAMPLES:
             return EXAMPLES[part]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import structlog
 
+from config.comparing import Compare
 from config.errors import StranglerError
-from config.model import Compare, Routes
+from config.model import Routes
 from legacy_adapter.codec import decode, parse_copybook
 from legacy_adapter.codec.record import check_codepage
 from shadow.body import Decoder

@@ -1,8 +1,8 @@
 """A pair of answers to a verdict: equal, equivalent, different, or incomparable with the reason.
 
 The progression, each step final if it can tell: equal bytes under the same head; status; content type and the other
-headers that mean something; then the bodies by what they are - JSON and fixed width as trees, text by its characters,
-anything else by its bytes. Nothing here raises on an answer, waits, or keeps state, so any pair may be judged again.
+headers that mean something, cookies among them; then the bodies by what they are - as trees where a reader knows them,
+else by their bytes. Nothing here raises on an answer, waits, or keeps state, so any pair may be judged again.
 
 Worked example: control `{"id":1,"bal":10.50}`, candidate `{"bal":10.5,"id":1}`. The bytes differ, status and type do
 not; both are JSON; the walk finds no difference but notes `key_order` and `number_scale`: equivalent. Had `bal` been
@@ -16,19 +16,22 @@ from typing import Any, Literal
 
 import msgspec
 
-from shadow.body import HEADERS_COMPARED, Decoder, Head, head_of, is_text, read_text, read_tree, unpacked
+from shadow.body import Decoder, is_html, is_text, read_tree
+from shadow.head_model import Head, head_of
 from shadow.json_model import Document, Unreadable
 from shadow.observation import Observation, Pair
 from shadow.redact import Redactor, installed, path_pattern, path_place
 from shadow.rules import Rules
-from shadow.walk import NOTHING, Found, Kind, TooDeep, walk
+from shadow.unpack import unpacked
+from shadow.walk import NOTHING, Found, Kind, TooDeep, Walk, walk
 
 VerdictKind = Literal["equal", "equivalent", "different", "incomparable"]
 
 DIFFERENCES_SHOWN_MAX = 32
 FAULTS = frozenset({
     "malformed_json", "duplicate_keys", "not_a_number", "number_out_of_range", "invalid_utf8", "invalid_text",
-    "undecodable", "malformed_encoding",
+    "undecodable", "malformed_encoding", "compression_bomb", "malformed_xml", "doctype", "malformed_form",
+    "malformed_multipart", "malformed_csv", "ragged_csv", "duplicate_columns", "malformed_html",
 })  # fmt: skip
 """Reasons that an answer is to blame for; the others are limits of ours."""
 
@@ -47,12 +50,14 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a pair means. `reason` says why it is incomparable (`malformed_json:candidate`) or no more than equivalent
-    (`key_order,number_scale`); a race differed at first and agreed when both sides were asked again."""
+    (`key_order,number_scale`); a race differed at first and agreed when both sides were asked again. `rules` are the
+    names of the rules that took a difference for none."""
 
     kind: VerdictKind
     reason: str | None = None
     differences: tuple[Difference, ...] = ()
     race: bool = False
+    rules: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -69,6 +74,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 EQUAL = Verdict("equal")
+_HEAD = ("status", "header:", "cookie:")
 
 
 def compare(pair: Pair, rules: Rules, decode: Decoder | None = None, redactor: Redactor | None = None) -> Verdict:
@@ -90,60 +96,102 @@ def judge(
     """The verdict on two answers by themselves."""
     if control.status == candidate.status and control.body == candidate.body and control.headers == candidate.headers:
         return EQUAL
-    ours, theirs = head_of(control), head_of(candidate)
-    differing = _head_differences(control, candidate, ours, theirs)
-    if control.status != candidate.status or ours.media != theirs.media:
-        return Verdict("different", None, _shown(differing, redactor))
-    if control.body == candidate.body and ours.encoding == theirs.encoding:
-        return Verdict("different", None, _shown(differing, redactor)) if differing else EQUAL
+    ours, theirs = head_of(control, rules.headers), head_of(candidate, rules.headers)
+    state = Walk(rules)
+    differing = _head_differences((control.status, ours), (candidate.status, theirs), state)
+    if (control.status != candidate.status or ours.media != theirs.media) and differing:
+        return Verdict("different", None, _shown(differing, redactor), rules=_names(state))
+    if control.body == candidate.body and ours.encoding == theirs.encoding and ours.content_type == theirs.content_type:
+        return _verdict(differing, state, redactor)
     try:
-        body = _bodies(control.body, candidate.body, (ours, theirs), rules, decode)
+        reason = _bodies(control, candidate, (ours, theirs), (state, decode))
     except (TooDeep, RecursionError):
         return Verdict("incomparable", "too_deep")
-    if isinstance(body, str):
-        return Verdict("incomparable", body)
-    found, notes = body
-    if differing or found:
-        return Verdict("different", None, _shown([*differing, *found], redactor))
-    return Verdict("equivalent", ",".join(sorted(notes))) if notes else EQUAL
+    if reason is not None:
+        return Verdict("incomparable", reason)
+    return _verdict([*differing, *state.found], state, redactor)
 
 
-def _head_differences(control: Observation, candidate: Observation, ours: Head, theirs: Head) -> list[Found]:
-    found = []
-    if control.status != candidate.status:
-        found.append(Found(("status",), "value", control.status, candidate.status))
+def _verdict(found: list[Found], state: Walk, redactor: Redactor | None) -> Verdict:
+    if found:
+        return Verdict("different", None, _shown(found, redactor), rules=_names(state))
+    return Verdict("equivalent", ",".join(sorted(state.notes)), rules=_names(state)) if state.notes else EQUAL
+
+
+def _names(state: Walk) -> tuple[str, ...]:
+    return tuple(sorted(state.used)) if state.used else ()
+
+
+def _head_differences(control: tuple[int, Head], candidate: tuple[int, Head], state: Walk) -> list[Found]:
+    """The differences of both heads that no rule excuses; what excused the others is noted in the walk."""
+    (our_status, ours), (their_status, theirs) = control, candidate
+    found: list[Found] = []
+    if our_status != their_status:
+        found.append(Found(("status",), "value", our_status, their_status))
     if ours.media != theirs.media:
-        found.append(_header("content-type", ours.media, theirs.media))
+        found.append(_one_of_head("header:content-type", ours.media or NOTHING, theirs.media or NOTHING))
     if ours.others != theirs.others:
-        changed = [name for name in sorted(HEADERS_COMPARED) if ours.others.get(name) != theirs.others.get(name)]
-        found += [_header(name, ours.others.get(name), theirs.others.get(name)) for name in changed]
-    return found
+        found += _members_differ("header:", ours.others, theirs.others)
+    if ours.cookies != theirs.cookies:
+        found += _members_differ("cookie:", *_cookies(ours.cookies, theirs.cookies))
+    return [one for one in found if not _is_excused(one, state)] if found else found
 
 
-def _header(name: str, control: str | None, candidate: str | None) -> Found:
-    kind: Kind = "extra" if not control else "missing" if not candidate else "value"
-    return Found((f"header:{name}",), kind, control or NOTHING, candidate or NOTHING)
+def _members_differ(prefix: str, control: dict[str, str], candidate: dict[str, str]) -> list[Found]:
+    names = sorted({*control, *candidate})
+    pairs = ((name, control.get(name, NOTHING), candidate.get(name, NOTHING)) for name in names)
+    return [_one_of_head(f"{prefix}{name}", ours, theirs) for name, ours, theirs in pairs if ours != theirs]
 
 
-Bodies = tuple[list[Found], set[str]]
+def _one_of_head(place: str, control: Any, candidate: Any) -> Found:
+    kind: Kind = "extra" if control is NOTHING else "missing" if candidate is NOTHING else "value"
+    return Found((place,), kind, control, candidate)
+
+
+def _cookies(*sides: dict[str, dict[str, str]]) -> list[dict[str, str]]:
+    """Cookies as `NAME` for those that only one side sets, and `NAME.attribute` for those of both."""
+    both = sides[0].keys() & sides[1].keys()
+    flat: list[dict[str, str]] = []
+    for cookies in sides:
+        members = {name: "set" for name in cookies if name not in both}
+        members |= {f"{name}.{attribute}": value for name in both for attribute, value in cookies[name].items()}
+        flat.append(members)
+    return flat
+
+
+def _is_excused(found: Found, state: Walk) -> bool:
+    excuse = state.rules.head_excuse(str(found.path[0]), found.kind, found.control, found.candidate)
+    if excuse is None:
+        return False
+    state.notes.add(excuse.note)
+    state.used.update(excuse.names)
+    return True
 
 
 def _bodies(
-    control: bytes, candidate: bytes, heads: tuple[Head, Head], rules: Rules, decode: Decoder | None
-) -> Bodies | str:
-    ours, theirs = unpacked(control, heads[0].encoding), unpacked(candidate, heads[1].encoding)
+    control: Observation, candidate: Observation, heads: tuple[Head, Head], how: tuple[Walk, Decoder | None]
+) -> str | None:
+    """Compare both bodies into the walk; the reason if that cannot be done."""
+    state, decode = how
+    ours, theirs = unpacked(control.body, heads[0].encoding), unpacked(candidate.body, heads[1].encoding)
     if isinstance(ours, Unreadable) or isinstance(theirs, Unreadable):
         return _blame(ours, theirs)
-    if ours == theirs:
-        return [], set()
-    our_tree, their_tree = read_tree(ours, heads[0], decode), read_tree(theirs, heads[1], decode)
+    if ours == theirs and heads[0].content_type == heads[1].content_type:
+        return None
+    form = state.rules.form
+    our_tree, their_tree = read_tree(ours, heads[0], form, decode), read_tree(theirs, heads[1], form, decode)
     if isinstance(our_tree, Unreadable) or isinstance(their_tree, Unreadable):
         return _blame(our_tree, their_tree)
-    if our_tree is not None and their_tree is not None:
-        return _trees(our_tree, their_tree, rules)
-    if is_text(heads[0].media):
-        return _texts(ours, theirs, heads)
-    return [Found((), "length" if len(ours) != len(theirs) else "value", ours, theirs)], set()
+    if our_tree is None or their_tree is None:
+        if ours != theirs:
+            state.add((), "length" if len(ours) != len(theirs) else "value", ours, theirs)
+        return None
+    _trees(our_tree, their_tree, state, legacy_is_control=control.side == "legacy")
+    if is_html(heads[0].media) and ours != theirs:
+        state.notes.add("markup")
+    elif ours != theirs and heads[0].charset != heads[1].charset and is_text(heads[0].media):
+        state.notes.add("charset")
+    return None
 
 
 def _blame(control: object, candidate: object) -> str:
@@ -154,23 +202,22 @@ def _blame(control: object, candidate: object) -> str:
     return f"{ours}:control" if ours else f"{theirs}:candidate"
 
 
-def _trees(control: Document, candidate: Document, rules: Rules) -> Bodies:
-    if control.compact and control.compact == candidate.compact:
-        return [], set()
-    has_truth_values = _may_have_truth_values(control) or _may_have_truth_values(candidate)
-    result = walk(control.tree, candidate.tree, rules, has_truth_values=has_truth_values)
-    return result.found, result.notes
+def _trees(control: Document, candidate: Document, state: Walk, *, legacy_is_control: bool) -> None:
+    state.notes |= control.notes | candidate.notes
+    if control.compact and control.compact == candidate.compact and not state.rules.is_strict:
+        return
+    has_truth_values = control.is_markup or _may_have_truth_values(control) or _may_have_truth_values(candidate)
+    rules = state.rules.for_markup if control.is_markup else state.rules
+    result = walk(
+        control.tree, candidate.tree, rules, has_truth_values=has_truth_values, legacy_is_control=legacy_is_control
+    )
+    state.found += result.found
+    state.notes |= result.notes
+    state.used |= result.used
 
 
 def _may_have_truth_values(document: Document) -> bool:
     return not document.compact or b"true" in document.compact or b"false" in document.compact
-
-
-def _texts(control: bytes, candidate: bytes, heads: tuple[Head, Head]) -> Bodies | str:
-    ours, theirs = read_text(control, heads[0].charset), read_text(candidate, heads[1].charset)
-    if isinstance(ours, Unreadable) or isinstance(theirs, Unreadable):
-        return _blame(ours, theirs)
-    return ([], {"charset"}) if ours == theirs else ([Found((), "value", ours, theirs)], set())
 
 
 def _shown(found: list[Found], redactor: Redactor | None) -> tuple[Difference, ...]:
@@ -178,7 +225,7 @@ def _shown(found: list[Found], redactor: Redactor | None) -> tuple[Difference, .
     redactor = redactor or installed()
     shown: dict[tuple[str, str], Difference] = {}
     for path, kind, control, candidate in found:
-        in_head = bool(path) and isinstance(path[0], str) and (path[0] == "status" or path[0].startswith("header:"))
+        in_head = len(path) == 1 and isinstance(path[0], str) and path[0].startswith(_HEAD)
         pattern = str(path[0]) if in_head else path_pattern(path)
         if (pattern, kind) not in shown:
             place = pattern if in_head else path_place(path)

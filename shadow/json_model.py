@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from shadow.markup import Element
+
 BODY_BYTES_MAX = 8 << 20
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -31,10 +33,13 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A tree, and the same tree as compact JSON: member order, number scale kept, white space and escapes gone."""
+    """A tree, and for JSON the same as compact JSON: member order and number scale kept, white space and escapes gone.
+    `notes` says what reading let pass, such as line ends that a rule says do not matter."""
 
     tree: Any
-    compact: bytes
+    compact: bytes = b""
+    is_markup: bool = False
+    notes: frozenset[str] = frozenset()
 
 
 def read_json(body: bytes) -> Document | Unreadable:
@@ -75,6 +80,8 @@ def canonical(tree: Any) -> bytes:
 
 
 def _without_scale(tree: Any) -> Any:
+    if isinstance(tree, Element):
+        return {"#order": list(tree.order), **{name: _without_scale(value) for name, value in tree.items()}}
     if isinstance(tree, dict):
         return {name: _without_scale(value) for name, value in tree.items()}
     if isinstance(tree, list | tuple):

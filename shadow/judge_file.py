@@ -95,7 +95,7 @@ def judge_lines(
     """Each line's result as a plain object, and the verdict it was made of; empty lines are passed over.
 
     `decoders` has the fixed-width layout of each route that has one, by the route's name. Raises LineInvalid,
-    UnknownRoute, RuleInvalid.
+    UnknownRoute.
     """
     rules = {route.name: Rules.of(route.compare) for route in routes.routes}
     for number, text in enumerate(lines, start=1):

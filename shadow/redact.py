@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
+from config.paths import Path
 from shadow.json_model import without_trailing_zeros
-from shadow.rules import Path
 
 KEY_VARIABLE, DIRECTORY_VARIABLE = "STRANGLER_REDACTION_KEY", "STRANGLER_RUN"
 KEY_FILE = "redaction.key"
@@ -31,7 +31,7 @@ CARD_DIGITS_MIN, CARD_DIGITS_MAX, IBAN_CHARACTERS_MIN = 13, 19, 15
 EXPONENT_SPELT_OUT_MAX = 40
 
 _RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+|[^\W\d_]+|\s+|.", re.DOTALL)
-_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_PLAIN_NAME = re.compile(r"[@#]?[A-Za-z_][A-Za-z0-9_-]*\Z")
 _LOOKS_LIKE_DATA = re.compile(r"\d{4}")
 _DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from shadow.body import head_of, is_json, unpacked
+from shadow.body import is_json
+from shadow.head_model import head_of
 from shadow.json_model import Document, read_json
 from shadow.observation import Observation
 from shadow.redact import path_pattern
+from shadow.unpack import unpacked
 
 NAMES_MAX = 24
 DEPTH_MAX = 4

@@ -1,23 +1,27 @@
 """Two trees to their differences: where, of which kind, and which spellings of one value were met on the way.
 
-Kinds: `missing` (only the control has it), `extra` (only the candidate has it), `type`, `value`, `order` (a list with
-the same members in another order), `length` (lists of different length). Lists are compared member by member; where
-that fails, as multisets by a canonical form, so the work stays linear in the size of the answers.
+Kinds: `missing` (only the control has it), `extra` (only the candidate has it), `type`, `value`, `order` (the same
+members in another order), `length` (lists of different length). Lists are compared member by member; where that fails,
+as multisets by a canonical form; where a rule says so, as sets or by a key. The work stays linear in the size of the
+answers. In markup (XML, forms) a name that occurs once is its value and one that occurs more often a list of values,
+so there one value and a list of one are the same.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
+from config.paths import Path
+from shadow.alignment import Side, align
 from shadow.json_model import canonical
-from shadow.rules import Path, Rules
+from shadow.markup import Element, Repeated, as_element
+from shadow.rules import Here, Listing, Rules
+from shadow.treatments import instant_of, same
 
 Kind = Literal["missing", "extra", "type", "value", "order", "length"]
 
@@ -29,9 +33,6 @@ LIST_MEMBERS_AS_SET_MAX = 2000
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
 """The side of a difference that has no value there."""
-
-# Beyond six digits of a second Python's datetime would cut, and two different instants would look the same.
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)\Z")
 
 
 class Found(NamedTuple):
@@ -53,42 +54,62 @@ class _Enough(Exception):
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found: differences that count, and `notes` on what was let pass (`key_order`, `ignored`, ...)."""
+    """What a walk found: differences that count, `notes` on what was let pass (`key_order`, `ignored`, ...), and the
+    names of the rules that let it pass."""
 
     rules: Rules
     skips_equal: bool = False
+    legacy_is_control: bool = True
     found: list[Found] = field(default_factory=list)
     notes: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
 
     def add(self, path: Path, kind: Kind, control: Any, candidate: Any) -> None:
         """Take down a difference, unless a rule hides it."""
-        if self.rules.may_ignore(path) and not self._hides_protected(path, control, candidate):
-            self.notes.add("ignored")
+        if not self.rules.is_empty and self._is_excused(path, kind, control, candidate):
             return
         self.found.append(Found(path, kind, control, candidate))
         if len(self.found) >= DIFFERENCES_MAX:
             raise _Enough
 
+    def _is_excused(self, path: Path, kind: Kind, control: Any, candidate: Any) -> bool:
+        excuse = self.rules.here(path).excuse(
+            kind, control, candidate, legacy_is_control=self.legacy_is_control, nothing=NOTHING
+        )
+        if excuse is None or self._hides_protected(path, control, candidate):
+            return False
+        self.notes.add(excuse.note)
+        self.used.update(excuse.names)
+        return True
+
+    def let_pass(self, note: str, rule: str) -> None:
+        """Note that a rule made a difference none."""
+        self.notes.add(note)
+        self.used.add(rule)
+
     def _hides_protected(self, path: Path, control: Any, candidate: Any) -> bool:
-        # A whole branch that is on one side only takes its protected fields with it: `ignore` may not hide that.
-        if not self.rules.protect:
+        # A whole branch that is on one side only takes its protected fields with it: no rule may hide that.
+        if not self.rules.has_protected:
             return False
         below = (leaf for side in (control, candidate) for leaf in _paths_below(path, side))
         return any(self.rules.protects(leaf) for leaf in below)
 
 
-def walk(control: Any, candidate: Any, rules: Rules, *, has_truth_values: bool = True) -> Walk:
+def walk(
+    control: Any, candidate: Any, rules: Rules, *, has_truth_values: bool = True, legacy_is_control: bool = True
+) -> Walk:
     """All differences of two trees, up to DIFFERENCES_MAX, and if there are none, the notes. Raises TooDeep.
 
     Python's own equality is ten times as quick as looking at every leaf, but it takes 1 for true, 1.0 for 1.00, and
-    any order of names for the same. So it may skip a branch only where there are no truth values, and only until no
-    difference has been found: then a second walk looks at everything, and its notes say what was let pass.
+    any order of names for the same. So it may skip a branch only where there are no truth values and no rule that
+    makes a difference of equal values, and only until no difference has been found: then a second walk looks at
+    everything, and its notes say what was let pass.
     """
-    if not has_truth_values:
-        state = _walked(control, candidate, Walk(rules, skips_equal=True))
+    if not (has_truth_values or rules.is_strict):
+        state = _walked(control, candidate, Walk(rules, skips_equal=True, legacy_is_control=legacy_is_control))
         if state.found or state.notes:
             return state
-    return _walked(control, candidate, Walk(rules))
+    return _walked(control, candidate, Walk(rules, legacy_is_control=legacy_is_control))
 
 
 def _walked(control: Any, candidate: Any, state: Walk) -> Walk:
@@ -102,8 +123,16 @@ def _values(control: Any, candidate: Any, path: Path, state: Walk) -> None:
         _objects(control, candidate, path, state)
     elif isinstance(control, list | tuple) and isinstance(candidate, list | tuple):
         _lists(control, candidate, path, state)
+    elif isinstance(control, Repeated) or isinstance(candidate, Repeated):
+        _lists(_repeated(control), _repeated(candidate), path, state)
+    elif isinstance(control, Element) or isinstance(candidate, Element):
+        _objects(as_element(control), as_element(candidate), path, state)
     else:
         _leaves(control, candidate, path, state)
+
+
+def _repeated(value: Any) -> Members:
+    return value if isinstance(value, Repeated) else Repeated([value])
 
 
 def _objects(control: dict[str, Any], candidate: dict[str, Any], path: Path, state: Walk) -> None:
@@ -112,9 +141,12 @@ def _objects(control: dict[str, Any], candidate: dict[str, Any], path: Path, sta
     if len(path) >= DEPTH_MAX:
         raise TooDeep
     extra = [] if list(control) == list(candidate) else _extra_names(control, candidate, state)
+    if isinstance(control, Element) and isinstance(candidate, Element) and control.differs_in_order(candidate):
+        _reordered(control, candidate, path, state)
+    is_lenient = not state.rules.is_strict
     for name, ours in control.items():
         theirs = candidate.get(name, NOTHING)
-        if type(ours) is type(theirs) and type(ours) in _ONE_SPELLING and ours == theirs:
+        if is_lenient and type(ours) is type(theirs) and type(ours) in _ONE_SPELLING and ours == theirs:
             continue
         if theirs is NOTHING:
             state.add((*path, name), "missing", ours, NOTHING)
@@ -124,8 +156,18 @@ def _objects(control: dict[str, Any], candidate: dict[str, Any], path: Path, sta
         state.add((*path, name), "extra", NOTHING, candidate[name])
 
 
+def _reordered(control: Element, candidate: Element, path: Path, state: Walk) -> None:
+    listing = state.rules.here(path).listing
+    if listing is not None:
+        state.let_pass("order", listing.name)
+    else:
+        state.add(path, "order", control, candidate)
+
+
 def _extra_names(control: dict[str, Any], candidate: dict[str, Any], state: Walk) -> list[str]:
-    if [name for name in control if name in candidate] != [name for name in candidate if name in control]:
+    if not isinstance(control, Element) and [name for name in control if name in candidate] != [
+        name for name in candidate if name in control
+    ]:
         state.notes.add("key_order")
     return [name for name in candidate if name not in control]
 
@@ -134,6 +176,8 @@ _ONE_SPELLING = frozenset({str, int, bool, type(None)})
 
 
 def _leaves(control: Any, candidate: Any, path: Path, state: Walk) -> None:
+    if state.rules.is_strict and _differs_strictly(control, candidate, path, state):
+        return
     kind = _kind_of(control)
     if kind != _kind_of(candidate):
         state.add(path, "type", control, candidate)
@@ -146,9 +190,35 @@ def _leaves(control: Any, candidate: Any, path: Path, state: Walk) -> None:
         state.add(path, "value", control, candidate)
 
 
+def _differs_strictly(control: Any, candidate: Any, path: Path, state: Walk) -> bool:
+    """Whether a rule says that what looks like one value here is none: its scale, its zone, its unit."""
+    here = state.rules.here(path)
+    if here.is_protected or not any(treatment.is_strict for treatment in here.treatments):
+        return False
+    return _settled_strictly(control, candidate, path, state, here)
+
+
+def _settled_strictly(control: Any, candidate: Any, path: Path, state: Walk, here: Here) -> bool:
+    rules = [treatment.rule for treatment in here.treatments]
+    if any(rule.minor_unit is not None for rule in rules):
+        ours = here.treated(control, is_legacy=state.legacy_is_control)
+        theirs = here.treated(candidate, is_legacy=not state.legacy_is_control)
+        if same(control, candidate) and not same(ours, theirs):
+            state.found.append(Found(path, "value", control, candidate))
+            return True
+    is_number = _kind_of(control) == _kind_of(candidate) == "number"
+    if is_number and str(control) != str(candidate) and any(rule.number == "strict" for rule in rules):
+        state.found.append(Found(path, "value", control, candidate))
+        return True
+    if any(rule.time == "strict" for rule in rules) and control != candidate and _same_instant(control, candidate):
+        state.found.append(Found(path, "value", control, candidate))
+        return True
+    return False
+
+
 _KINDS: dict[type, str] = {
     str: "string", int: "number", Decimal: "number", bool: "boolean", type(None): "null",
-    dict: "object", list: "array", tuple: "array", bytes: "bytes",
+    dict: "object", list: "array", tuple: "array", bytes: "bytes", Element: "object", Repeated: "array",
 }  # fmt: skip
 
 
@@ -156,18 +226,19 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(type(value)) or type(value).__name__
 
 
-def _same_instant(control: str, candidate: str) -> bool:
-    if not (_INSTANT.match(control) and _INSTANT.match(candidate)):
-        return False
-    try:
-        return datetime.fromisoformat(control) == datetime.fromisoformat(candidate)
-    except (ValueError, OverflowError):
-        return False
+def _same_instant(control: Any, candidate: Any) -> bool:
+    ours = instant_of(control)
+    return ours is not None and ours == instant_of(candidate)
 
 
 def _lists(control: Members, candidate: Members, path: Path, state: Walk) -> None:
     if len(path) >= DEPTH_MAX:
         raise TooDeep
+    if state.rules.has_listings:
+        here = state.rules.here(path)
+        if here.listing is not None and not here.is_protected:
+            _aligned(control, candidate, path, (state, here.listing))
+            return
     if len(control) != len(candidate):
         _lists_of_different_length(control, candidate, path, state)
         return
@@ -182,6 +253,26 @@ def _lists(control: Members, candidate: Members, path: Path, state: Walk) -> Non
     if _same_members([control[index] for index in differing], [candidate[index] for index in differing]):
         del state.found[known:]
         state.add(path, "order", control, candidate)
+
+
+def _aligned(control: Members, candidate: Members, path: Path, by: tuple[Walk, Listing]) -> None:
+    """Compare two lists as their rule says: members without a partner are missing or extra, wherever they stand."""
+    state, listing = by
+    aligned = align(
+        Side(control, path, state.rules, state.legacy_is_control),
+        Side(candidate, path, state.rules, not state.legacy_is_control),
+        listing,
+    )
+    if aligned.is_reordered:
+        state.let_pass("order", listing.name)
+    for mine, other in aligned.pairs:
+        if state.skips_equal and control[mine] == candidate[other]:
+            continue
+        _values(control[mine], candidate[other], (*path, mine), state)
+    for mine in aligned.missing:
+        state.add((*path, mine), "missing", control[mine], NOTHING)
+    for other in aligned.extra:
+        state.add((*path, other), "extra", NOTHING, candidate[other])
 
 
 def _lists_of_different_length(control: Members, candidate: Members, path: Path, state: Walk) -> None:

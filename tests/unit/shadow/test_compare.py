@@ -103,7 +103,8 @@ def test_a_changed_leaf_is_different_at_exactly_its_path(tree: Any, data: st.Dat
 def test_ignore_hides_only_its_path_and_protect_overrules_it(tree: Any, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(leaves(tree)))
     other = changed(tree, path)
-    assert verdict_on(tree, other, Rules([pattern_of(path)])) == Verdict("equivalent", "ignored")
+    rule = f"ignore {pattern_of(path)}"
+    assert verdict_on(tree, other, Rules([pattern_of(path)])) == Verdict("equivalent", "ignored", rules=(rule,))
     assert verdict_on(tree, other, Rules(["$"], [pattern_of(path)])).kind == "different"
     assert verdict_on(tree, other, Rules([pattern_of((*path[:-1], "another"))])).kind == "different"
 
@@ -190,8 +191,8 @@ def test_fixed_width_is_compared_by_its_fields() -> None:
     assert judged("INQA0012.50", "INQAxxxxxxx") == Verdict("incomparable", "undecodable:candidate")
 
 
-def test_text_and_other_bytes_have_one_place() -> None:
-    assert paths(verdict_on(answer(b"OK", headers=TEXT), answer(b"KO", headers=TEXT))) == [("$", "value")]
+def test_text_differs_by_its_lines_and_other_bytes_as_a_whole() -> None:
+    assert paths(verdict_on(answer(b"OK", headers=TEXT), answer(b"KO", headers=TEXT))) == [("$[*]", "value")]
     assert paths(verdict_on(answer(b"\x01", headers=OCTETS), answer(b"\x01\x02", headers=OCTETS))) == [("$", "length")]
 
 
