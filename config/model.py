@@ -7,7 +7,7 @@ parts of the file (a capability's upstreams, a route's capability) are checked i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
