@@ -51,6 +51,7 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario plain
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario mirror
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
+	$(BIN)/python benchmarks/compare_bench.py
 
 COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
   --no-header --no-annotate pyproject.toml requirements.build --extra otel

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shadow.body import Decoder, is_html, is_text, read_tree
+from shadow.body import Decoder, is_html, is_text, is_xml, read_tree
 from shadow.head_model import Head, head_of
 from shadow.json_model import Document, Unreadable
 from shadow.observation import Observation, Pair
@@ -24,6 +24,7 @@ from shadow.redact import Redactor, installed, path_pattern, path_place
 from shadow.rules import Rules
 from shadow.unpack import unpacked
 from shadow.walk import NOTHING, Found, Kind, TooDeep, Walk, walk
+from shadow.xml_pair import read_changed
 
 VerdictKind = Literal["equal", "equivalent", "different", "incomparable"]
 
@@ -179,7 +180,13 @@ def _bodies(
     if ours == theirs and heads[0].content_type == heads[1].content_type:
         return None
     form = state.rules.form
-    our_tree, their_tree = read_tree(ours, heads[0], form, decode), read_tree(theirs, heads[1], form, decode)
+    if is_xml(heads[0].media) and is_xml(heads[1].media) and not (state.rules.has_listings or state.rules.is_strict):
+        trees: tuple[Document | Unreadable | None, Document | Unreadable | None] = read_changed(
+            ours, theirs, (heads[0].charset, heads[1].charset)
+        )
+    else:
+        trees = read_tree(ours, heads[0], form, decode), read_tree(theirs, heads[1], form, decode)
+    our_tree, their_tree = trees
     if isinstance(our_tree, Unreadable) or isinstance(their_tree, Unreadable):
         return _blame(our_tree, their_tree)
     if our_tree is None or their_tree is None:

@@ -11,13 +11,22 @@ from typing import Any
 
 
 class Element(dict[str, Any]):
-    """Members by name; `order` has the names of all children in their order, each as often as it occurs."""
+    """Members by name; `order` has the names of all children in their order, each as often as it occurs.
 
-    __slots__ = ("order",)
+    It has no `__init__` of its own: a document of 10,000 elements makes 10,000 of them.
+    """
 
-    def __init__(self, members: dict[str, Any] | None = None, order: tuple[str, ...] = ()) -> None:
-        super().__init__(members or {})
-        self.order = order
+    __slots__ = ("_order",)
+    _order: tuple[str, ...]
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Empty where the order means nothing, as in a form."""
+        return getattr(self, "_order", ())
+
+    @order.setter
+    def order(self, names: tuple[str, ...]) -> None:
+        self._order = names
 
     def add(self, name: str, value: Any) -> None:
         """Add a member; a name that is there already becomes a list."""

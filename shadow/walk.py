@@ -244,7 +244,7 @@ def _lists(control: Members, candidate: Members, path: Path, state: Walk) -> Non
         return
     known, differing = len(state.found), []
     for index, (ours, theirs) in enumerate(zip(control, candidate, strict=True)):
-        if state.skips_equal and ours == theirs:
+        if (state.skips_equal and ours == theirs) or (ours is theirs and not state.rules.is_strict):
             continue
         before = len(state.found)
         _values(ours, theirs, (*path, index), state)

@@ -22,7 +22,6 @@ routes:
   - {match: "GET /plain/{id}", capability: accounts, compare: {ignore: ["$.served_by"]}}
   - {match: "POST /cics", capability: accounts, compare: {copybook: reply.cpy}}
   - {match: "GET /missing", capability: accounts, compare: {copybook: missing.cpy}}
-  - {match: "GET /bad", capability: accounts, compare: {ignore: ["$.[["]}}
 """
 
 
@@ -60,9 +59,8 @@ def test_fixed_width_answers_are_read_by_their_copybook(routes: Routes) -> None:
     assert broken == ("incomparable", "undecodable:candidate")
 
 
-@pytest.mark.parametrize("route", ["GET /missing", "GET /bad"])
-def test_rules_that_cannot_be_used_make_the_route_incomparable_and_no_other(routes: Routes, route: str) -> None:
-    assert _kind(routes, pair(route, b"1", b"1")) == ("incomparable", "rules_invalid")
+def test_rules_that_cannot_be_used_make_the_route_incomparable_and_no_other(routes: Routes) -> None:
+    assert _kind(routes, pair("GET /missing", b"1", b"1")) == ("incomparable", "rules_invalid")
     assert _kind(routes, pair("GET /plain/{id}", b"1", b"1"))[0] == "equal"
 
 

@@ -10,8 +10,14 @@ def test_a_name_that_comes_again_becomes_a_list() -> None:
 
 
 def test_order_is_of_the_same_children_only() -> None:
-    assert Element({}, ("a", "b")).differs_in_order(Element({}, ("b", "a")))
-    assert not Element({}, ("a", "b")).differs_in_order(Element({}, ("a",)))
+    def of(*names: str) -> Element:
+        element = Element()
+        element.order = names
+        return element
+
+    assert of("a", "b").differs_in_order(of("b", "a"))
+    assert not of("a", "b").differs_in_order(of("a"))
+    assert not of("a").differs_in_order(Element())
 
 
 def test_a_text_is_an_element_with_only_a_text() -> None:

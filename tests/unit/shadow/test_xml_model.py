@@ -61,7 +61,7 @@ BOMB = "<!DOCTYPE a [<!ENTITY a '1234567890'>" + "".join(
         ('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "doctype"),
         ('<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a/>', "doctype"),
         ("<!DOCTYPE a [<!ATTLIST a b CDATA 'c'>]><a/>", "doctype"),
-        ("<a>" * (DEPTH_MAX + 1) + "</a>" * (DEPTH_MAX + 1), "too_deep"),
+        ("<a>" * (DEPTH_MAX + 2) + "</a>" * (DEPTH_MAX + 2), "too_deep"),
         ("<a>" * 10_000 + "</a>" * 10_000, "too_deep"),
     ],
 )
