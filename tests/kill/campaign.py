@@ -13,6 +13,7 @@ With fewer runs than there are kinds of them, the seed chooses.
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,11 +40,12 @@ MOMENTS = (
 WAYS: dict[str, tuple[Orders, Orders | None]] = {
     "smooth": (Orders(), None),
     "undone": (Orders(fail="sequences"), None),
-    "undo fails": (Orders(fail="undo.fence", crash="drain.after#1"), None),
+    "undo fails": (Orders(fail="sequences,undo.fence"), None),
     "recovers an open run": (Orders(crash="drain.after#1"), Orders()),
     "recovers a committed run": (Orders(crash="commit.after#1"), Orders()),
     "stage fails": (Orders(fail="stage"), None),
-    "lease is lost": (Orders(fail="lease.release"), None),
+    "commit fails": (Orders(fail="commit"), None),
+    "commit and its answer are lost": (Orders(disk_bytes=1), None),
 }
 
 
@@ -291,10 +293,13 @@ def _missing(names: set[str], total: Total) -> str:
 
 def say(text: str) -> None:
     """Progress goes to stderr."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m tests.kill SEED RUNS`: the report on stdout; 0 without a violation."""
     seed, runs = int(arguments[0]), int(arguments[1])
     total = campaign(seed, runs, say, with_lines=runs >= 200)
+    sys.stdout.write(f"{report(total)}\n")
     return 1 if total.violations else 0

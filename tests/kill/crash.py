@@ -80,7 +80,7 @@ class Orders(msgspec.Struct, omit_defaults=True):
     """What is done to one command. `crash` is NAME#K; `fail` a step that raises; `line` of execute.py to die at."""
 
     crash: str = ""
-    fail: str = ""
+    fail: str = ""  # steps that raise, with commas between them
     line: int = 0
     at: str = ""  # the point at which the command waits until the nemesis has acted
     reached: str = ""  # the file that says that it waits; the nemesis removes it
@@ -126,8 +126,8 @@ def install(orders: Orders) -> None:
     fate = _Fate(orders)
     for point in POINTS:
         _wrap(point.module, point.path, functools.partial(_at_point, fate, point))
-    if orders.fail:
-        module, path = (CALLS | UNDO_CALLS)[orders.fail]
+    for name in orders.fail.split(",") if orders.fail else ():
+        module, path = (CALLS | UNDO_CALLS)[name]
         _wrap(module, path, lambda _original: _raise)
     if orders.line or orders.lines_to:
         sys.settrace(_tracer(orders))
