@@ -9,6 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,42 @@ def set_stage(path: Path, capability: str, stage: str, expected_digest: str) -> 
 def set_percent(path: Path, capability: str, percent: float, expected_digest: str) -> str:
     """Set a capability's canary percentage and return the new digest. Raises RoutesChanged as `set_stage` does."""
     return _set(path, (capability, "canary"), "percent", f"{percent:g}", expected_digest)
+
+
+@dataclass(frozen=True)
+class Change:
+    """The whole next content of a file, validated before, and the digest of the content that it replaces."""
+
+    path: Path
+    content: bytes
+    replaces: str
+
+    @property
+    def digest(self) -> str:
+        """The digest that the file will have."""
+        return digest_of(self.content)
+
+
+def prepare_stage(path: Path, capability: str, stage: str, percent: float | None, expected_digest: str) -> Change:
+    """Make a new stage, and perhaps percentage, ready for `write`. Raises RoutesChanged, RoutesInvalid."""
+    path = path.resolve()
+    raw = path.read_bytes()
+    if digest_of(raw) != expected_digest:
+        raise RoutesChanged(path)
+    changed = _replaced(raw, (capability,), "stage", stage)
+    if percent is not None:
+        changed = _replaced(changed, (capability, "canary"), "percent", f"{percent:g}")
+    parse_routes(changed, path, os.environ)
+    return Change(path, changed, expected_digest)
+
+
+def write(change: Change) -> str:
+    """Write a change, all of it at once, and return the new digest. Raises RoutesChanged if the file is another."""
+    with _locked(change.path):
+        if digest_of(change.path.read_bytes()) != change.replaces:
+            raise RoutesChanged(change.path)
+        _replace_file(change.path, change.content)
+    return change.digest
 
 
 def _set(path: Path, below: tuple[str, ...], key: str, value: str, expected_digest: str) -> str:

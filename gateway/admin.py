@@ -14,11 +14,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from config.errors import StranglerError, UnknownCapability
+from config.errors import RoutesInvalid, StranglerError, UnknownCapability
 from gateway.exposition import CONTENT_TYPE, Facts, exposition
 from gateway.operations import HOLD_SECONDS_MAX, ComparerDown, Operations
 
 BODY_BYTES_MAX = 4096
+TABLE_BYTES_MAX = 512 << 10  # within a line of the channel to a worker
 # A load balancer asks these without a token; they say nothing but yes or no.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
@@ -52,6 +53,7 @@ def application(operations: Operations, token: str | None) -> ASGIApp:
             Route("/readyz", endpoints.readyz),
             Route("/metrics", endpoints.metrics),
             Route("/api/table", endpoints.table),
+            Route("/api/table/next", endpoints.foresee, methods=["PUT"]),
             Route("/api/capabilities", endpoints.capabilities),
             Route("/api/holds/{capability}", endpoints.hold_state, methods=["GET"]),
             Route("/api/holds/{capability}", endpoints.hold, methods=["PUT"]),
@@ -89,6 +91,9 @@ class _Endpoints:
     async def table(self, _: Request) -> Response:
         return JSONResponse(await self._operations.table())
 
+    async def foresee(self, request: Request) -> Response:
+        return JSONResponse(await self._operations.foresee(await _body(request, TABLE_BYTES_MAX)))
+
     async def capabilities(self, _: Request) -> Response:
         return JSONResponse(await self._operations.capabilities())
 
@@ -118,17 +123,29 @@ async def _http_problem(_: Request, error: Exception) -> Response:
     return problem(error.status_code, error.detail, error.headers)
 
 
+STATUSES: tuple[tuple[type[StranglerError], int], ...] = (
+    (UnknownCapability, 404),
+    (RoutesInvalid, 422),
+    (ComparerDown, 503),
+)
+
+
 async def _our_problem(_: Request, error: Exception) -> Response:
-    status = 404 if isinstance(error, UnknownCapability) else 503 if isinstance(error, ComparerDown) else 500
+    status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
     return problem(status, str(error))
 
 
-async def _json_body(request: Request) -> Any:
+async def _body(request: Request, bytes_max: int) -> bytes:
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
-        if len(received) > BODY_BYTES_MAX:
-            raise HTTPException(413, f"A body here has at most {BODY_BYTES_MAX} bytes.")
+        if len(received) > bytes_max:
+            raise HTTPException(413, f"A body here has at most {bytes_max} bytes.")
+    return bytes(received)
+
+
+async def _json_body(request: Request) -> Any:
+    received = await _body(request, BODY_BYTES_MAX)
     try:
         return json.loads(received)
     except ValueError as error:

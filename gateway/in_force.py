@@ -9,7 +9,7 @@ from typing import Literal
 
 from config.errors import RoutesInvalid
 from config.model import Routes
-from config.reader import FILE_BYTES_MAX, parse_routes, read_routes
+from config.reader import FILE_BYTES_MAX, digest_of, parse_routes, read_routes
 
 Outcome = Literal["unchanged", "accepted", "refused"]
 
@@ -23,6 +23,7 @@ class TableInForce:
         self._environ = environ
         self._seen = self._read()
         self.refused: tuple[str, ...] = ()
+        self._foreseen: Routes | None = None
         self.routes: Routes = self._parse(self._seen)
         self.raw = self._seen or b""
 
@@ -45,6 +46,14 @@ class TableInForce:
         self.routes, self.raw, self.refused = routes, raw or b"", ()
         return "accepted"
 
+    def foresee(self, raw: bytes) -> Routes:
+        """Read a content that the file will get in a moment, so that it is in force at once then. Raises RoutesInvalid.
+
+        Nothing changes by it: a content comes into force only when it is the file's.
+        """
+        self._foreseen = parse_routes(raw, self.path, self._environ)
+        return self._foreseen
+
     def _read(self) -> bytes | None:
         try:
             with self.path.open("rb") as file:
@@ -53,6 +62,8 @@ class TableInForce:
             return None
 
     def _parse(self, raw: bytes | None) -> Routes:
+        if self._foreseen is not None and raw is not None and digest_of(raw) == self._foreseen.digest:
+            return self._foreseen
         # Without bytes, or with too many, the reader composes the problem.
         if raw is None or len(raw) > FILE_BYTES_MAX:
             return read_routes(self.path, self._environ)

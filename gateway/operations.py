@@ -52,6 +52,7 @@ class Operations:
         self.is_draining = False
         self._apply = apply
         self._reloading = asyncio.Lock()
+        self._telling: set[asyncio.Task[None]] = set()
         self._holds: dict[str, float] = {}
         self._snapshots: dict[int, Mapping[str, Any]] = {}
         self._gone: Mapping[str, Any] = merge(())
@@ -72,12 +73,25 @@ class Operations:
             if outcome != "accepted":
                 return
             do, fields = self._apply()
-            answers = await self.workers.call_all(do, fields)
-            answers += await self.comparer.call_all(do, fields)
-            for answer in answers:
-                if answer.error:
-                    _log.warning("table.not_swapped", pid=answer.pid, reason=answer.error)
+            # The comparer answers no client: nobody waits for it.
+            telling = asyncio.get_running_loop().create_task(self._tell(self.comparer, do, fields))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
+            await self._tell(self.workers, do, fields)
             _log.info("table.in_force", digest=self.table_in_force.digest, path=str(self.table_in_force.path))
+
+    async def _tell(self, crew: Crew, do: str, fields: Mapping[str, Any]) -> None:
+        for answer in await crew.call_all(do, fields):
+            if answer.error:
+                _log.warning("table.not_swapped", pid=answer.pid, reason=answer.error)
+
+    async def foresee(self, raw: bytes) -> dict[str, Any]:
+        """Read what routes.yaml will be in a moment, here and in every worker, so that the change itself is quick."""
+        async with self._reloading:
+            routes = await asyncio.to_thread(self.table_in_force.foresee, raw)
+            fields = {"content": raw.decode(), "origin": str(self.table_in_force.path)}
+            await self._tell(self.workers, "foresee", fields)
+        return {"digest": routes.digest}
 
     async def table(self) -> dict[str, Any]:
         """The table in force, per worker; never older than the file is now."""

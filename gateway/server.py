@@ -189,7 +189,8 @@ class Supervisor:
         self._keep_comparer()
         if self._table.routes.gateway != self._settings:
             _log.warning("table.needs_restart", reason="the section gateway changed; it is read when a gateway starts")
-        return "table", {"path": str(self._run.table_path), "origin": str(self._table.path)}
+        paths = {"path": str(self._run.table_path), "origin": str(self._table.path)}
+        return "table", {**paths, "digest": self._table.digest}
 
     def _put_in_force(self) -> None:
         self._run.put_table(self._table.raw)

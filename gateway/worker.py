@@ -192,6 +192,7 @@ class WorkerControl(Control):
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self._foreseen: Routes | None = None
 
     @property
     def _running(self) -> Worker:
@@ -224,9 +225,17 @@ class WorkerControl(Control):
         gc.freeze()
         return {"digest": routes.digest, "port": worker.port}
 
+    async def do_foresee(self, message: Message) -> Message:
+        """Read what routes.yaml will be in a moment; it is in force only when `do_table` finds it in the file."""
+        raw, path = message["content"].encode(), Path(message["origin"])
+        self._foreseen = await asyncio.to_thread(parse_routes, raw, path, os.environ)
+        return {"digest": self._foreseen.digest}
+
     async def do_table(self, message: Message) -> Message:
         """Read another routes.yaml and put it in force; one that is not valid changes nothing."""
-        routes = await asyncio.to_thread(_read, message["path"], message.get("origin"))
+        routes = self._foreseen
+        if routes is None or routes.digest != message.get("digest"):
+            routes = await asyncio.to_thread(_read, message["path"], message.get("origin"))
         self._running.put_table(routes)
         return {"digest": routes.digest}
 

@@ -40,14 +40,15 @@ class Prepared(GroundStep):
 
     name = "prepare"
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, stage: StageWritten) -> None:
         super().__init__(ground)
+        self._stage = stage
         self.spot: SpotCheck | None = None
         self.sequences: SequencePlan | None = None
 
     def describe(self) -> str:
         """What is made ready."""
-        return "statements and connections, so that the pause is short"
+        return "statements, connections and the next routes.yaml, so that the pause is short"
 
     def run(self) -> str:
         """Build them, and bound every statement by the budget."""
@@ -56,6 +57,7 @@ class Prepared(GroundStep):
         self.sequences = SequencePlan(sides, self.ground.home)
         for side in (sides.legacy, sides.modern):
             side.ask("SELECT set_config('statement_timeout', %s, false)", (f"{self.ground.budget.seconds:.0f}s",))
+        self._stage.prepare()
         self.ground.gateways.holds(self.ground.name)
         with suppress(SpotDifference):
             # Only to have catalogues, functions and pages in memory: while writes go on, the sides may well differ.
@@ -253,7 +255,7 @@ def steps_for(ground: Ground, record: RunRecord | None = None) -> Steps:
         return Steps([*opening, *preparations(ground)], commit, closing)
     if ground.sides is None:
         return Steps([*opening, Held(ground)], commit, [stage, Released(ground)])
-    prepared = Prepared(ground)
+    prepared = Prepared(ground, stage)
     before: list[Step] = [
         *opening,
         prepared,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -80,6 +81,15 @@ class Gateways:
     def capability(self, name: str) -> tuple[dict[str, Any], ...]:
         """Ask each for the traffic of a capability; empty where a gateway does not know it."""
         return self._each(lambda url: dict(self._call("GET", url, "/api/capabilities").get(name, {})))
+
+    def foresee(self, content: bytes) -> None:
+        """Show all what routes.yaml will be in a moment. One that does not understand is only slower afterwards."""
+
+        def one(url: str) -> None:
+            with suppress(httpx.HTTPError):
+                self._client.put(f"{url}/api/table/next", content=content)
+
+        self._each(one)
 
     def hold(self, capability: str, seconds: float) -> None:
         """Ask all to hold new writes of the capability, for at most that long."""

@@ -2,9 +2,9 @@
 
 Everything is read through the mapping, with both databases fenced and drained, so nothing moves meanwhile. Tables up to
 TOTALS_BYTES_MAX are counted and summed whole (grouped by columns of type character(3), which is how currency codes
-look); of larger ones only single rows are compared, for a pause may not grow with a bank's history: those written last,
-or, above NEWEST_BYTES_MAX, those with the highest keys, which an index finds. The exact comparison of everything is
-`strangler sync verify`, and the preflight asks for a recent one.
+look): 4 MiB are ten milliseconds. Of larger ones only single rows are compared, for a pause may not grow with a bank's
+history: those written last, or, above NEWEST_BYTES_MAX, those with the highest keys, which an index finds. The exact
+comparison of everything is `strangler sync verify`, and the preflight asks for a recent one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runbook.errors import SpotDifference
 from runbook.sides import Side, Sides, table_name
 from runbook.stages import Home
 
-TOTALS_BYTES_MAX = 48 << 20
+TOTALS_BYTES_MAX = 4 << 20
 NEWEST_BYTES_MAX = 2 << 20
 NEWEST_ROWS = 200
 SUMMABLE = re.compile(r"(smallint|integer|bigint|numeric|money)")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from config.errors import RoutesChanged
 from config.model import Routes
-from config.writer import set_percent, set_stage
+from config.writer import Change, prepare_stage, write
 from runbook import census
 from runbook.approvals import decisions_on, waivers_of
 from runbook.checks import findings_of
@@ -163,6 +163,16 @@ class StageWritten(GroundStep):
 
     name = "stage"
 
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        self._prepared: Change | None = None
+
+    def prepare(self) -> None:
+        """Make the change ready and show it to the gateways, so that inside a pause only bytes are exchanged."""
+        self._prepared = self._change(self.ground.routes)
+        if self._prepared is not None:
+            self.ground.gateways.foresee(self._prepared.content)
+
     def describe(self) -> str:
         """Name the value that is written, and where."""
         transition, routes = self.ground.transition, self.ground.routes
@@ -183,11 +193,15 @@ class StageWritten(GroundStep):
 
     def run(self) -> str:
         """Write what is not written yet, and wait for the gateways. Raises BudgetExceeded."""
+        change = self._prepared
         for attempt in range(STAGE_TRIES):
             try:
-                self._write(self.ground.routes if attempt == 0 else self.ground.routes_now())
+                change = change or self._change(self.ground.routes_now())
+                if change is not None:
+                    write(change)
                 break
             except RoutesChanged:
+                change = None
                 # Somebody edited another part of the file: read it again and change only our value.
                 if attempt == STAGE_TRIES - 1:
                     raise
@@ -199,14 +213,14 @@ class StageWritten(GroundStep):
         wanted = self.ground.transition.percent
         return capability.stage == self.ground.transition.to_stage and wanted in (None, capability.canary_percent)
 
-    def _write(self, routes: Routes) -> None:
+    def _change(self, routes: Routes) -> Change | None:
+        """What is to be written, stage and percentage at once; nothing where the file says it already."""
         transition = self.ground.transition
-        capability, digest = routes.capabilities[self.ground.name], routes.digest
-        if transition.percent is not None and capability.canary_percent != transition.percent:
-            # The percentage first: with the stage first, a moment of canary would use an old percentage.
-            digest = set_percent(routes.path, self.ground.name, transition.percent, digest)
-        if capability.stage != transition.to_stage:
-            set_stage(routes.path, self.ground.name, transition.to_stage, digest)
+        capability = routes.capabilities[self.ground.name]
+        percent = transition.percent if transition.percent != capability.canary_percent else None
+        if capability.stage == transition.to_stage and percent is None:
+            return None
+        return prepare_stage(routes.path, self.ground.name, transition.to_stage, percent, routes.digest)
 
 
 def preparations(ground: Ground) -> list[Step]:

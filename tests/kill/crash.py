@@ -56,7 +56,7 @@ CALLS: dict[str, tuple[str, str]] = {
     "reverse.marker": ("cdc.state", "emit_marker"),
     "reverse.lift": ("cdc.fence", "lift_fence"),
     "stage": ("runbook.steps", "StageWritten.run"),
-    "stage.write": ("runbook.steps", "set_stage"),
+    "stage.write": ("runbook.steps", "write"),
     "stage.digest": ("runbook.gateways", "Gateways.wait_for_digest"),
     "release": ("runbook.cutover", "Released.run"),
     "release.delete": ("runbook.gateways", "Gateways.release"),

@@ -6,6 +6,7 @@ which invariant and after how many. Every run is also one of a world without a b
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     """0 if nothing is found without a bug, and at most one bug in twenty-five goes unnoticed."""
     import seeded
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = int(arguments[0]) if arguments else 1
     names = list(arguments[1:]) or [SOUND, *seeded.BUGS]
     found = []

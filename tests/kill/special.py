@@ -97,6 +97,7 @@ def broken_journal_stops_everything(world: World) -> Result:
     move = world.run("advance" if stage == "canary" else "back", CAPABILITY, "--yes")
     if move.status != DIFFERENT or world.stage != stage:
         result.violations.append(f"a move on a broken journal: exit {move.status}, stage {world.stage}")
+    connection.execute("DROP TRIGGER IF EXISTS journal_no_update")
     connection.execute("UPDATE journal SET payload = ? WHERE seq = 2", (kept,))
     connection.execute(trigger)
     connection.commit()

@@ -162,6 +162,21 @@ def test_a_change_of_routes_yaml_applies_without_a_restart(routes: Path, told_by
         assert gateway.admin("/api/capabilities")["accounts"]["stage"] == "modern"
 
 
+def test_a_table_that_was_foreseen_is_in_force_only_once_the_file_has_it(routes: Path) -> None:
+    with GatewayProcess(routes, workers=2) as gateway:
+        before = fetch(f"{gateway.admin_url}/api/table").json()["digest"]
+        text = routes.read_text().replace("stage: legacy", "stage: modern")
+        told = fetch(f"{gateway.admin_url}/api/table/next", "PUT", content=text)
+        assert told.status_code == 200
+        assert fetch(f"{gateway.admin_url}/api/table").json()["digest"] == before
+        assert fetch(f"{gateway.url}/accounts/1").text == "legacy"
+        routes.write_text(text)
+        table = fetch(f"{gateway.admin_url}/api/table").json()
+        assert {worker["digest"] for worker in table["workers"]} == {told.json()["digest"]} == {table["digest"]}
+        assert fetch(f"{gateway.url}/accounts/1").text == "modern"
+        assert fetch(f"{gateway.admin_url}/api/table/next", "PUT", content="version: 2").status_code == 422
+
+
 def test_a_broken_routes_yaml_is_refused_and_the_old_table_stays(routes: Path) -> None:
     with GatewayProcess(routes) as gateway:
         before = gateway.admin("/api/table")

@@ -25,6 +25,7 @@ class FakeGateway:
         self.holds: dict[str, float] = {}
         self.calls: list[str] = []
         self.url = ""
+        self.foreseen = b""
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.calls.append(f"{method} {path}")
@@ -32,6 +33,9 @@ class FakeGateway:
         if path == "/api/table":
             digest = self.digest or digest_of(self.routes_path.read_bytes())
             return {"digest": digest, "path": "", "refused": [], "workers": [{"pid": 1, "digest": digest}]}
+        if path == "/api/table/next":
+            self.foreseen = body["content"].encode()
+            return {"digest": digest_of(self.foreseen)}
         if path == "/api/capabilities":
             return {"accounts": {"stage": "legacy", "in_flight_writes": self.in_flight}}
         if method == "PUT":
@@ -65,7 +69,8 @@ def fake_gateway(routes_path: Path) -> Iterator[FakeGateway]:
 
         def _do(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length) or b"{}")
+            raw_body = self.rfile.read(length)
+            body = {"content": raw_body.decode()} if self.path == "/api/table/next" else json.loads(raw_body or b"{}")
             authorized = gateway.token is None or self.headers.get("Authorization") == f"Bearer {gateway.token}"
             raw = json.dumps(gateway.answer(self.command, self.path, body) if authorized else {}).encode()
             self.send_response(200 if authorized else 401)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from config.errors import RoutesChanged, RoutesInvalid, UnknownCapability
 from config.reader import read_routes
-from config.writer import set_percent, set_stage
+from config.writer import prepare_stage, set_percent, set_stage, write
 from tests.support.routes_text import ROUTES_TEXT
 
 
@@ -63,3 +63,21 @@ def test_a_write_leaves_no_other_file_and_keeps_the_mode(file: Path) -> None:
     set_stage(file, "accounts", "canary", read_routes(file).digest)
     assert [path.name for path in file.parent.iterdir()] == ["routes.yaml"]
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_prepared_change_writes_stage_and_percentage_at_once(file: Path) -> None:
+    change = prepare_stage(file, "accounts", "canary", 25, read_routes(file).digest)
+    assert file.read_text() == ROUTES_TEXT
+    assert write(change) == read_routes(file).digest == change.digest
+    one = read_routes(file).capabilities["accounts"]
+    assert (one.stage, one.canary_percent) == ("canary", 25)
+
+
+def test_a_prepared_change_of_a_file_that_somebody_changed_is_not_written(file: Path) -> None:
+    change = prepare_stage(file, "accounts", "canary", None, read_routes(file).digest)
+    file.write_text(ROUTES_TEXT + "# a late thought\n")
+    with pytest.raises(RoutesChanged):
+        write(change)
+    with pytest.raises(RoutesChanged):
+        prepare_stage(file, "accounts", "canary", None, change.replaces)
+    assert "a late thought" in file.read_text()

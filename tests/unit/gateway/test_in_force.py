@@ -49,3 +49,16 @@ def test_a_broken_file_is_refused_and_the_table_stays(path: Path, content: str |
     path.write_text(ROUTES_TEXT)
     assert table.refresh() == "accepted"
     assert table.refused == ()
+
+
+def test_what_was_foreseen_is_in_force_when_the_file_has_it_and_not_before(path: Path) -> None:
+    table = TableInForce(path, {})
+    before, next_ = table.digest, ROUTES_TEXT.replace("stage: shadow", "stage: canary")
+    foreseen = table.foresee(next_.encode())
+    assert table.refresh() == "unchanged"
+    assert table.digest == before
+    path.write_text(next_)
+    assert table.refresh() == "accepted"
+    assert table.routes is foreseen
+    with pytest.raises(RoutesInvalid):
+        table.foresee(b"version: 2")

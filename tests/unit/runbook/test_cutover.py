@@ -12,7 +12,7 @@ from cdc.fence import fence_is_raised, lift_fence, raise_fence
 from config.errors import DatabaseDown
 from config.reader import digest_of, read_routes
 from config.writer import set_stage
-from runbook import cutover
+from runbook import cutover, steps
 from runbook.demo.cluster import Cluster
 from runbook.errors import BudgetExceeded
 from runbook.ground import Ground, standing_on, transition_of
@@ -68,7 +68,7 @@ def test_the_steps_and_their_order_name_concrete_objects(bank: Standing) -> None
 
 def test_each_step_knows_from_reality_whether_it_is_done(bank: Standing) -> None:
     with ground_of(bank) as ground:
-        prepared = cutover.Prepared(ground)
+        prepared = cutover.Prepared(ground, steps.StageWritten(ground))
         prepared.run()
         for step in (cutover.Held(ground), cutover.Fenced(ground), cutover.Drained(ground), cutover.Reversed(ground)):
             assert not step.is_done(), step.name

@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import RoutesChanged
 from config.reader import read_routes
-from config.writer import set_percent
+from config.writer import Change, set_percent
 from runbook import steps
 from runbook.approvals import decide
 from runbook.errors import BudgetExceeded, PlanStale, WaitingForApproval
@@ -78,12 +78,33 @@ def test_a_file_that_somebody_else_edited_keeps_their_change(tmp_path: Path) -> 
 
 
 def test_one_that_is_edited_all_the_time_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def changed(path: Path, *_: object) -> str:
-        raise RoutesChanged(path)
+    def changed(change: Change) -> str:
+        raise RoutesChanged(change.path)
 
-    monkeypatch.setattr(steps, "set_stage", changed)
+    monkeypatch.setattr(steps, "write", changed)
     with place(tmp_path, "canary") as here, pytest.raises(RoutesChanged):
         steps.StageWritten(here.ground).run()
+
+
+def test_a_stage_that_was_prepared_is_written_as_the_gateways_have_foreseen_it(tmp_path: Path) -> None:
+    with place(tmp_path, "canary") as here:
+        stage = steps.StageWritten(here.ground)
+        stage.prepare()
+        before = here.path.read_bytes()
+        assert here.gateway.foreseen not in (b"", before)
+        stage.run()
+        assert here.path.read_bytes() == here.gateway.foreseen
+        assert stage.is_done()
+
+
+def test_what_was_prepared_is_thrown_away_when_somebody_edited_the_file(tmp_path: Path) -> None:
+    with place(tmp_path, "canary") as here:
+        stage = steps.StageWritten(here.ground)
+        stage.prepare()
+        here.path.write_text(here.path.read_text() + "# theirs\n")
+        stage.run()
+        assert here.path.read_text().endswith("# theirs\n")
+        assert read_routes(here.path).capabilities["accounts"].stage == "modern"
 
 
 def test_a_gateway_that_does_not_take_the_file_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
