@@ -8,35 +8,38 @@ from typing import TYPE_CHECKING
 
 from gateway.headers import Fields
 from gateway.upstream import UpstreamConnection
+from gateway.witness import Witnessed
 
 if TYPE_CHECKING:
     from gateway.pool import Pool
+    from shadow.observation import Side
 
 Done = Callable[["Call"], None]
+Message = tuple[bytes, bytes]
 
 
 class Call:
     """Ends exactly once, by calling `done`: `problem` is None, or the reason why there is no answer."""
 
-    __slots__ = ("_body", "_connection", "_done", "_head", "_is_head", "_pool", "_started", "body_bytes", "body_max",
-                 "deadline", "fields", "parts", "problem", "seconds", "status")  # fmt: skip
+    __slots__ = ("_connection", "_done", "_live", "_message", "_parts", "_pool", "_started", "body_bytes", "body_max",
+                 "deadline", "fields", "problem", "seconds", "status")  # fmt: skip
 
-    def __init__(
-        self, pool: Pool, message: tuple[bytes, bytes], *, body_max: int, seconds_max: float, done: Done
-    ) -> None:
+    def __init__(self, live: set[Call], pool: Pool, message: Message, bounds: tuple[int, float], done: Done) -> None:
+        """`live` holds it until it has ended; `bounds` are the bytes of the answer's body and the seconds, at most."""
+        live.add(self)
+        self._live = live
         self._pool = pool
-        self._head, self._body = message
-        self._is_head = self._head[:5] == b"HEAD "
+        self._message = message
         self._connection: UpstreamConnection | None = None
         self._done: Done | None = done
         self._started = monotonic()
+        self.body_max, seconds_max = bounds
         self.deadline = self._started + min(seconds_max, pool.timeout)
-        self.body_max = body_max
         self.body_bytes = 0
         self.problem: str | None = None
         self.status = 0
         self.fields: Fields = []
-        self.parts: list[bytes] = []
+        self._parts: list[bytes] = []
         self.seconds = 0.0
 
     def start(self) -> None:
@@ -48,7 +51,8 @@ class Call:
     def connected(self, connection: UpstreamConnection, *, reused: bool) -> None:  # noqa: ARG002 - as a waiter gets it
         """Send everything at once; a mirrored request is complete before it is sent."""
         self._connection = connection
-        connection.start(self, self._head + self._body, is_head=self._is_head)
+        head, body = self._message
+        connection.start(self, head + body, is_head=head[:5] == b"HEAD ")
         connection.request_complete = True
 
     def not_connected(self, reason: str) -> None:
@@ -71,7 +75,7 @@ class Call:
         """Keep it, up to the bound."""
         self.body_bytes += len(data)
         if self.body_bytes <= self.body_max:
-            self.parts.append(data)
+            self._parts.append(data)
 
     def answer_so_far(self) -> None:
         """Past the bound the rest is of no interest."""
@@ -84,6 +88,12 @@ class Call:
         self._connection = None
         self.seconds = monotonic() - self._started
         self._end("body_too_large" if self.body_bytes > self.body_max else None)
+
+    def witnessed(self, side: Side) -> Witnessed:
+        """The answer, after the end."""
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return Witnessed(self.status, self.fields, body, self.seconds, side)
 
     def answer_failed(self, reason: str, *, answered: bool) -> None:  # noqa: ARG002
         """There is no answer."""
@@ -103,6 +113,7 @@ class Call:
 
     def cancel(self) -> None:
         """Nobody wants the answer any more; `done` is not called."""
+        self._live.discard(self)
         self._done = None
         self._leave()
 
@@ -114,6 +125,7 @@ class Call:
             self._pool.forget(self)
 
     def _end(self, problem: str | None) -> None:
+        self._live.discard(self)
         done, self._done = self._done, None
         self.problem = problem
         if done is not None:

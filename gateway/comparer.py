@@ -38,7 +38,8 @@ QUEUE_FRAMES_MAX = 20_000
 QUEUE_BYTES_MAX = 32 << 20
 SLICE_FRAMES_MAX = 64
 BATCH_EVENTS_MAX = 1000
-BATCH_SECONDS = 0.1
+BATCH_BYTES_MAX = 16 << 20
+BATCH_SECONDS = 1.0  # a transaction costs some 3 ms whatever is in it
 STORE_RETRY_SECONDS = 1.0
 # Longer than workers take that have lost their supervisor.
 DRAIN_SECONDS = 15.0
@@ -133,6 +134,7 @@ class Comparer:
         self.store = store
         self._batch: list[Judged] = []
         self._batch_since = 0.0
+        self._batch_bytes = 0
         self._invalid_frames = 0
 
     async def run(self) -> None:
@@ -143,9 +145,13 @@ class Comparer:
                 async with asyncio.timeout(BATCH_SECONDS if self._batch else None):
                     await self.backlog.arrived.wait()
             self.judge_slice(loop.time())
-            if len(self._batch) >= BATCH_EVENTS_MAX or loop.time() - self._batch_since >= BATCH_SECONDS:
+            if self._is_enough or loop.time() - self._batch_since >= BATCH_SECONDS:
                 await self._store_batch()
             await asyncio.sleep(0)
+
+    @property
+    def _is_enough(self) -> bool:
+        return len(self._batch) >= BATCH_EVENTS_MAX or self._batch_bytes >= BATCH_BYTES_MAX
 
     def judge_slice(self, now: float) -> None:
         """Judge a bounded number of frames, so that the loop stays responsive."""
@@ -160,12 +166,14 @@ class Comparer:
                     _log.error("comparer.frame_invalid", reason=str(error))
                 continue
             self._batch.append(self.judge.judge(event))
+            self._batch_bytes += len(frame)
 
     def flush(self) -> None:
         """Store what is judged. Raises StoreDown, and then the batch is kept."""
         if self._batch:
             self.store.record(self._batch)
             self._batch = []
+            self._batch_bytes = 0
 
     async def drain(self, seconds: float) -> None:
         """Judge and store all that has arrived, as far as the time allows; what is lost is said."""

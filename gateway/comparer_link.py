@@ -1,4 +1,4 @@
-"""The worker's end of the socket to the comparer: pairs go out one by one, everything else as counts."""
+"""The worker's end of the socket to the comparer: frames go out together, at the latest with the next sweep."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shadow.observation import Dropped, Errored, Event, Pair, Side, Skipped, enc
 
 Kind = Literal["skipped", "dropped", "errored"]
 LENGTH_BYTES: Final = 4
+FRAMES_BYTES_MAX: Final = 64 << 10
 _RETRY_SECONDS: Final = 0.5
 
 
@@ -29,6 +30,7 @@ class ComparerLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._next_try = 0.0
+        self._frames = bytearray()
         self._gone = asyncio.Event()
         self._gone.set()
         self.counts: Counter[tuple[Kind, str, str, str]] = Counter()
@@ -45,20 +47,26 @@ class ComparerLink(asyncio.Protocol):
 
     def hand_over(self, pair: Pair) -> bool:
         """Send a pair; False if it cannot be sent now."""
-        if self.is_busy:
+        if self._transport is None or self.is_busy:
             return False
-        return self._send(pair)
+        self.send(pair)
+        return True
 
     def count(self, kind: Kind, route: str, capability: str, what: str) -> None:
         """Note a request that will not become a pair: `what` is the reason, or the side that erred."""
         self.counts[kind, route, capability, what] += 1
 
-    def _send(self, event: Event) -> bool:
-        if self._transport is None:
-            return False
+    def send(self, event: Event) -> None:
+        """Send it with the next frames that go. (A write for each would wake the comparer each time.)"""
         data = encode(event)
-        self._transport.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
-        return True
+        self._frames += len(data).to_bytes(LENGTH_BYTES, "big") + data
+        if len(self._frames) >= FRAMES_BYTES_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._frames and self._transport is not None:
+            self._transport.write(bytes(self._frames))
+            self._frames.clear()
 
     def sweep(self, now: float) -> None:
         """Connect if need be, and send the counts."""
@@ -71,7 +79,8 @@ class ComparerLink(asyncio.Protocol):
             counts, self.counts = self.counts, Counter()
             at = datetime.now(UTC).timestamp()
             for (kind, route, capability, what), count in counts.items():
-                self._send(_event(kind, (route, capability, what), count, at))
+                self.send(_event(kind, (route, capability, what), count, at))
+        self._flush()
 
     async def _connect(self, path: Path) -> None:
         try:

@@ -16,18 +16,20 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from config.model import Breaker, Sandbox, Upstream
-from gateway.call import Call, Done
+from gateway.agreements import Agreements
+from gateway.call import Call, Done, Message
 from gateway.comparer_link import ComparerLink, Kind
 from gateway.decision import Decision
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.pool import Pool
-from gateway.shot import Shot, read_target
-from shadow.observation import Observation, Pair
+from gateway.shot import Both, Shot, Template
+from gateway.witness import Witnessed
+from shadow.observation import Pair
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage
-    from gateway.table import Table
+    from gateway.table import Plan, Table
 
 log = structlog.get_logger()
 REPEAT_AFTER_SECONDS: Final = (0.25, 1.0, 2.5, 5.0)
@@ -44,6 +46,7 @@ class Mirror:
         self.is_draining = False
         self._metrics = metrics
         self._token_key = token_key
+        self._agreements = Agreements(self.token)
         self._live: set[Shot] = set()
         self._calls: set[Call] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -89,7 +92,7 @@ class Mirror:
         self._metrics.mirror[plan.name, "eligible"] += 1
         reason = self._reason_to_drop()
         if reason is not None:
-            self.account("dropped", plan.name, plan.capability or "", reason)
+            self.account("dropped", plan, reason)
             return None
         candidate = policy.sandbox if isinstance(policy, Sandbox) else decision.mirror
         shot = Shot(self, exchange, (self._pools[decision.upstream], self._pools[candidate]), policy)
@@ -107,27 +110,16 @@ class Mirror:
             return "queue_full"
         return "bytes_full" if self.bytes_held >= self.limits.mirror_bytes_max else None
 
-    def account(self, kind: Kind, route: str, capability: str, what: str) -> None:
+    def account(self, kind: Kind, plan: Plan, what: str) -> None:
         """Count a request that does not become a pair."""
-        self._metrics.mirror[route, f"{kind}_{what}"] += 1
-        self.link.count(kind, route, capability, what)
+        self._metrics.mirror[plan.name, f"{kind}_{what}"] += 1
+        self.link.count(kind, plan.name, plan.capability or "", what)
 
-    def call(self, pool: Pool, message: tuple[bytes, bytes], body_max: int, done: Done) -> Call:
+    def call(self, pool: Pool, message: Message, plan: Plan, done: Done) -> Call:
         """Send a request over the mirror's own connections."""
-
-        def ended(call: Call) -> None:
-            self._calls.discard(call)
-            done(call)
-
-        call = Call(pool, message, body_max=body_max, seconds_max=self.limits.mirror_seconds, done=ended)
-        self._calls.add(call)
+        call = Call(self._calls, pool, message, (plan.mirror_body_max, self.limits.mirror_seconds), done)
         call.start()
         return call
-
-    def cancel(self, call: Call) -> None:
-        """Its answer is not wanted any more."""
-        self._calls.discard(call)
-        call.cancel()
 
     def failed(self, shot: Shot, reason: str, side: str) -> None:
         """One side gave no answer that could be compared."""
@@ -143,23 +135,44 @@ class Mirror:
         self._live.discard(shot)
         self.bytes_held -= shot.bytes_held
 
-    def paired(self, shot: Shot, control: Observation, candidate: Observation) -> None:
-        """Both answers are there: hand them over, after a second look where a safe read differs."""
-        if shot.is_safe and _differ(control, candidate) and self._repeating < self.limits.mirror_repeats_max:
+    def paired(self, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
+        """Both answers are there: count or hand them over, after a second look where a safe read differs."""
+        if control.equals(candidate):
+            plan = shot.plan
+            subject = (plan.name, plan.capability or "", control.side, control.status)
+            if self._agreements.must_travel(subject):
+                self._hand_over(shot, (control, candidate), None)
+                return
+            self._metrics.mirror[plan.name, "compared"] += 1
+            if self._agreements.add(subject, shot.key, control.seconds, candidate.seconds):
+                self._send_agreements()
+            shot.finish()
+        elif shot.is_safe and control.differs(candidate) and self._repeating < self.limits.mirror_repeats_max:
             self._repeating += 1
             self._later(0, shot, control, candidate)
         else:
             self._hand_over(shot, (control, candidate), None)
 
-    def _later(self, turn: int, shot: Shot, control: Observation, candidate: Observation) -> None:
+    def _send_agreements(self) -> None:
+        """They wait where the comparer cannot take them; while that lasts, hardly any are added."""
+        if not (self.link.is_away or self.link.is_busy):
+            for event in self._agreements.take(datetime.now(UTC).timestamp()):
+                self.link.send(event)
+
+    def _later(self, turn: int, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
         """Ask both sides again after a while; a difference that has gone was a race."""
 
         def go() -> None:
             self._timers.discard(timer)
             shot.ask_both(decide)
 
-        def decide(again: tuple[Observation, Observation] | None) -> None:
-            if again is not None and _differ(*again) and turn + 1 < len(REPEAT_AFTER_SECONDS) and not self.is_draining:
+        def decide(again: Both | None) -> None:
+            if (
+                again is not None
+                and again[0].differs(again[1])
+                and turn + 1 < len(REPEAT_AFTER_SECONDS)
+                and not self.is_draining
+            ):
                 self._later(turn + 1, shot, control, candidate)
                 return
             self._repeating -= 1
@@ -169,40 +182,36 @@ class Mirror:
         timer = asyncio.get_running_loop().call_later(delay, go)
         self._timers.add(timer)
 
-    def _hand_over(
-        self, shot: Shot, answers: tuple[Observation, Observation], again: tuple[Observation, Observation] | None
-    ) -> None:
+    def _hand_over(self, shot: Shot, answers: Both, again: Both | None) -> None:
         if shot.is_over:
             return
-        control, candidate = answers
+        plan = shot.plan
         pair = Pair(
-            route=shot.route,
-            capability=shot.capability,
-            key=self.token(shot.key),
-            method=shot.method,
-            control=control,
-            candidate=candidate,
+            route=plan.name,
+            capability=plan.capability or "",
+            key=None if shot.key is None else self.token(shot.key),
+            method=shot.method.decode("latin-1"),
+            control=answers[0].observation(),
+            candidate=answers[1].observation(),
             candidate_first=False,
-            stage=shot.stage,
+            stage=plan.rule.stage,
             at=datetime.now(UTC).timestamp(),
-            again=again,
+            again=None if again is None else (again[0].observation(), again[1].observation()),
         )
         if self.link.hand_over(pair):
-            self._metrics.mirror[shot.route, "compared"] += 1
+            self._metrics.mirror[plan.name, "compared"] += 1
             shot.finish()
         else:
             shot.end("dropped", "comparer_away" if self.link.is_away else "queue_full")
 
-    def token(self, key: bytes | None) -> str | None:
+    def token(self, key: bytes) -> str:
         """A key as it may leave the gateway: equality survives, the value does not."""
-        if key is None:
-            return None
         return hashlib.blake2b(key, key=self._token_key, digest_size=16).hexdigest()
 
-    def read_of(self, name: str, shot: Shot) -> bytes | None:
-        """The target of the named read route for the resource that a write was about."""
+    def template_of(self, name: str) -> Template | None:
+        """The path of the named route."""
         plan = self._table.by_name.get(name) if self._table is not None else None
-        return read_target(plan.template, shot.parameters) if plan is not None else None
+        return None if plan is None else plan.template
 
     def sweep(self, now: float) -> None:
         """Deadlines of calls, idle connections, the link."""
@@ -211,6 +220,7 @@ class Mirror:
         for pool in (*self._pools.values(), *self._retired):
             pool.sweep(now)
         self._retired = [pool for pool in self._retired if pool.open_count]
+        self._send_agreements()
         self.link.sweep(now)
 
     def close(self) -> None:
@@ -222,13 +232,10 @@ class Mirror:
             shot.end("dropped", "draining")
         for pool in self._pools.values():
             pool.shut()
+        self._send_agreements()
         self.link.close()
 
 
 def _own(settings: Upstream) -> Upstream:
     """The mirror leaves a failing candidate alone even where the upstream has no breaker of its own."""
     return settings if settings.breaker is not None else settings.model_copy(update={"breaker": Breaker()})
-
-
-def _differ(control: Observation, candidate: Observation) -> bool:
-    return control.status != candidate.status or control.body != candidate.body

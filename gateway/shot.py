@@ -11,10 +11,11 @@ from urllib.parse import quote_from_bytes
 import structlog
 
 from config.model import VerifyByRead
-from gateway.call import Call
+from gateway.call import Call, Message
 from gateway.comparer_link import Kind
 from gateway.headers import Fields, tail_of_request, with_tail
-from shadow.observation import Observation, Side
+from gateway.witness import Witnessed
+from shadow.observation import Side
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 P = ParamSpec("P")
-Both = tuple[Observation, Observation]
+Both = tuple[Witnessed, Witnessed]
 _OF_A_BODY: Final = (b"content-", b"transfer-encoding:", b"expect:", b"if-", b"idempotency-key:")
 
 
@@ -35,7 +36,7 @@ def contained(tell: Callable[Concatenate[Shot, P], None]) -> Callable[Concatenat
         try:
             tell(shot, *args, **kwargs)
         except Exception:
-            log.exception("mirror.failed", route=shot.route)
+            log.exception("mirror.failed", route=shot.plan.name)
             shot.end("dropped", "internal")
 
     return guarded
@@ -48,70 +49,39 @@ class Shot:
     outcome is known (`dry_run`, `sandbox`), or not at all: `verify_by_read` reads both sides instead.
     """
 
-    __slots__ = (
-        "_body",
-        "_call",
-        "_candidate",
-        "_candidate_pool",
-        "_control",
-        "_control_bytes",
-        "_control_fields",
-        "_control_parts",
-        "_control_pool",
-        "_head",
-        "_is_chunked",
-        "_lines",
-        "_mirror",
-        "_policy",
-        "_request_bytes",
-        "_request_done",
-        "_sent",
-        "_status",
-        "body_max",
-        "bytes_held",
-        "capability",
-        "is_over",
-        "is_safe",
-        "key",
-        "method",
-        "parameters",
-        "route",
-        "side",
-        "stage",
-        "started",
-    )  # fmt: skip
+    __slots__ = ("_body", "_call", "_candidate", "_control", "_control_bytes", "_control_parts", "_fields", "_head",
+                 "_is_chunked", "_mirror", "_policy", "_pools", "_read", "_request_bytes", "_request_done", "_sent",
+                 "_status", "bytes_held", "is_over", "is_safe", "key", "method", "plan", "side", "started")  # fmt: skip
 
     def __init__(self, mirror: Mirror, exchange: Carriage, pools: tuple[Pool, Pool], policy: Any) -> None:
         """`pools` are the mirror's own: to the control's upstream and to the candidate's."""
         plan = exchange.plan
         self._mirror = mirror
         self._policy = policy
-        self._control_pool, self._candidate_pool = pools
+        self._pools = pools
         decision = exchange.decision
         self.side: Side = "modern" if decision is not None and decision.side == "modern" else "legacy"
-        self.route = plan.name
-        self.capability = plan.capability or ""
-        self.stage = plan.rule.stage
-        self.body_max = plan.mirror_body_max
-        self.method = exchange.method.decode("latin-1")
-        self.is_safe = not exchange.is_write or isinstance(policy, VerifyByRead)
+        self.plan = plan
+        self.method = exchange.method
+        self.is_safe = not exchange.is_write
         self.key = exchange.key
         if self.key is None and plan.key is not None:
             self.key = plan.key(exchange, exchange.segments)
-        self.parameters = _parameters(plan.template, exchange.target) if isinstance(policy, VerifyByRead) else {}
+        self._read: Message | None = None
+        if policy.__class__ is VerifyByRead:
+            self.is_safe = True
+            self._read = _read_of(exchange, mirror.template_of(policy.verify_by_read))
         self._head = exchange.head
-        self._lines = exchange.lines, exchange.facts, exchange.peer, exchange.version
         self._is_chunked = exchange.is_chunked
         self._body: list[bytes] = []
         self._control_parts: list[bytes] = []
-        self._control_fields: Fields = []
-        self._control: Observation | None = None
-        self._candidate: Observation | None = None
+        self._fields: Fields = []
+        self._control: Witnessed | None = None
+        self._candidate: Witnessed | None = None
         self._call: Call | None = None
-        self._status = self._request_bytes = self._control_bytes = 0
+        self._status = self._request_bytes = self._control_bytes = self.bytes_held = 0
         self._request_done = exchange.body_done
         self._sent = self.is_over = False
-        self.bytes_held = 0
         self.started = monotonic()
 
     # What the exchange tells.
@@ -137,11 +107,10 @@ class Shot:
         if self._sent and self._policy == "mirror":
             self._ask_candidate(b"mirror")
 
-    @contained
     def control_head(self, status: int, fields: Fields) -> None:
         """The control's answer begins."""
         self._status = status
-        self._control_fields = fields
+        self._fields = fields
 
     @contained
     def control_body(self, data: bytes) -> None:
@@ -155,8 +124,9 @@ class Shot:
         """The control's answer is complete. (None: it is not kept waiting.)"""
         if self.is_over:
             return
-        body = b"".join(self._control_parts)
-        self._control = _observation(self._status, self._control_fields, body, now - self.started, self.side)
+        parts = self._control_parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._control = Witnessed(self._status, self._fields, body, now - self.started, self.side)
         if self._policy == "mirror":
             if self._request_done:
                 self._pair()
@@ -179,20 +149,21 @@ class Shot:
 
     def _ask_candidate(self, mark: bytes) -> None:
         if not self.is_over:
-            self._call = self._mirror.call(self._candidate_pool, self._message(mark), self.body_max, self._answered)
+            self._call = self._mirror.call(self._pools[1], self._message(mark), self.plan, self._answered)
 
-    def _message(self, mark: bytes) -> tuple[bytes, bytes]:
-        body = b"".join(self._body)
+    def _message(self, mark: bytes) -> Message:
+        head = b"%bX-Shadow: %b\r\n\r\n" % (self._head[:-2], mark)
+        body = b"".join(self._body) if self._body else b""
         if self._is_chunked:
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
-        return self._head[:-2] + b"X-Shadow: " + mark + b"\r\n\r\n", body
+        return head, body
 
     def _answered(self, call: Call) -> None:
         self._call = None
         if call.problem is not None:
             self._mirror.failed(self, call.problem, self._other_side)
             return
-        self._candidate = self._observed(call, self._other_side)
+        self._candidate = call.witnessed(self._other_side)
         self._hold(call.body_bytes)
         self._pair()
 
@@ -208,35 +179,23 @@ class Shot:
 
     def ask_both(self, then: Callable[[Both | None], None]) -> None:
         """Send the read to both sides over the mirror's connections; `then` gets both answers, or None."""
-        message = self._read_message()
+        message = self._read if isinstance(self._policy, VerifyByRead) else self._message(b"mirror")
         if self.is_over or message is None:
             then(None)
             return
-        answers: dict[str, Observation | None] = {}
+        answers: dict[str, Witnessed | None] = {}
 
         def take(side: Side) -> Callable[[Call], None]:
             def taken(call: Call) -> None:
-                answers[side] = self._observed(call, side) if call.problem is None else None
+                answers[side] = call.witnessed(side) if call.problem is None else None
                 if len(answers) == 2:
                     control, candidate = answers[self.side], answers[self._other_side]
                     then((control, candidate) if control is not None and candidate is not None else None)
 
             return taken
 
-        self._mirror.call(self._control_pool, message, self.body_max, take(self.side))
-        self._mirror.call(self._candidate_pool, message, self.body_max, take(self._other_side))
-
-    def _read_message(self) -> tuple[bytes, bytes] | None:
-        """The request itself where it is a read; for `verify_by_read` a GET of the named route's target."""
-        if not isinstance(self._policy, VerifyByRead):
-            return self._message(b"mirror")
-        target = self._mirror.read_of(self._policy.verify_by_read, self)
-        if target is None:
-            return None
-        lines, facts, peer, version = self._lines
-        kept = [line for line in lines[1:] if not line.lower().startswith(_OF_A_BODY)]
-        head = with_tail(b"GET " + target + b" HTTP/1.1", tail_of_request([b"", *kept], facts, peer, version))
-        return head[:-2] + b"X-Shadow: mirror\r\n\r\n", b""
+        for pool, side in zip(self._pools, (self.side, self._other_side), strict=True):
+            self._mirror.call(pool, message, self.plan, take(side))
 
     # Bounds and the end.
 
@@ -244,14 +203,11 @@ class Shot:
     def _other_side(self) -> Side:
         return "legacy" if self.side == "modern" else "modern"
 
-    def _observed(self, call: Call, side: Side) -> Observation:
-        return _observation(call.status, call.fields, b"".join(call.parts), call.seconds, side)
-
     def _holds(self, data: bytes, total: int) -> bool:
         """Whether this piece may be kept; at a bound the shot ends, and the exchange goes on without it."""
         if self.is_over:
             return False
-        if total > self.body_max:
+        if total > self.plan.mirror_body_max:
             self.end("skipped", "body_too_large")
             return False
         self._hold(len(data))
@@ -275,19 +231,27 @@ class Shot:
             return
         self.is_over = True
         if self._call is not None:
-            self._mirror.cancel(self._call)
+            self._call.cancel()
             self._call = None
-        self._mirror.account(kind, self.route, self.capability, what)
+        self._mirror.account(kind, self.plan, what)
         self._mirror.ended(self)
         self._body = self._control_parts = []
 
 
-def _observation(status: int, fields: Fields, body: bytes, seconds: float, side: Side) -> Observation:
-    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields)
-    return Observation(status, headers, body, seconds, side)
+Template = Sequence[tuple[str, str]]
 
 
-def _parameters(template: Sequence[tuple[str, str]], target: bytes) -> dict[str, bytes]:
+def _read_of(exchange: Carriage, template: Template | None) -> Message | None:
+    """A GET of the named route's target for the resource that a write is about; None if a parameter is missing."""
+    target = None if template is None else read_target(template, _parameters(exchange.plan.template, exchange.target))
+    if target is None:
+        return None
+    kept = [line for line in exchange.lines[1:] if not line.lower().startswith(_OF_A_BODY)]
+    tail = tail_of_request([b"", *kept], exchange.facts, exchange.peer, exchange.version)
+    return with_tail(b"GET " + target + b" HTTP/1.1", tail)[:-2] + b"X-Shadow: mirror\r\n\r\n", b""
+
+
+def _parameters(template: Template, target: bytes) -> dict[str, bytes]:
     """The path's parameters as they were spelt, by name."""
     parts = target.partition(b"?")[0][1:].split(b"/")
     found: dict[str, bytes] = {}
@@ -297,7 +261,7 @@ def _parameters(template: Sequence[tuple[str, str]], target: bytes) -> dict[str,
     return found
 
 
-def read_target(template: Sequence[tuple[str, str]], parameters: Mapping[str, bytes]) -> bytes | None:
+def read_target(template: Template, parameters: Mapping[str, bytes]) -> bytes | None:
     """A path made of a template and parameters; None if one is missing."""
     parts: list[bytes] = []
     for kind, text in template:

@@ -1,7 +1,7 @@
 """What the gateway tells the comparer: pairs of answers, and every request that did not become a pair.
 
-One tagged union, `Event`, in msgpack. A request that is eligible for comparison produces exactly one event in the end,
-so that the accounting adds up (`shadow/accounting.py`).
+One tagged union, `Event`, in msgpack. A request that is eligible for comparison is part of exactly one event in the
+end, so that the accounting adds up (`shadow/accounting.py`).
 """
 
 from __future__ import annotations
@@ -46,6 +46,28 @@ class Pair(msgspec.Struct, frozen=True, tag="pair", gc=False):
     again: tuple[Observation, Observation] | None = None
 
 
+class Agreed(msgspec.Struct, frozen=True, tag="agreed", gc=False):
+    """Pairs of one route with one status that were found equal byte for byte where they were seen, in one batch.
+
+    `keys` are the distinct ones among them, `keyless` counts the pairs without one. `seconds` holds two numbers for
+    each pair, the control's first; the control went first in all of them.
+    """
+
+    route: str
+    capability: str
+    side: Side  # of the control
+    status: int
+    keys: tuple[str, ...]
+    keyless: int
+    seconds: tuple[float, ...]
+    at: float
+
+    @property
+    def count(self) -> int:
+        """How many pairs."""
+        return len(self.seconds) // 2
+
+
 class Skipped(msgspec.Struct, frozen=True, tag="skipped", gc=False):
     """`count` eligible requests that were deliberately not mirrored or not compared, such as a body too large."""
 
@@ -76,7 +98,7 @@ class Errored(msgspec.Struct, frozen=True, tag="errored", gc=False):
     at: float = 0.0
 
 
-Event = Pair | Skipped | Dropped | Errored
+Event = Pair | Agreed | Skipped | Dropped | Errored
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)

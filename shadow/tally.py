@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shadow.compare import Difference, Verdict
-from shadow.observation import Dropped, Errored, Event, Pair, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Event, Pair, Skipped
 from shadow.redact import coarse_shape
 from shadow.shapes import shape_of
 
@@ -106,7 +106,9 @@ def _add(route: RouteTally, event: Event, verdict: Verdict | None) -> None:
         _add_pair(route, event, verdict)
         return
     route.counts["eligible", ""] += event.count
-    if isinstance(event, Errored):
+    if isinstance(event, Agreed):
+        _add_agreed(route, event)
+    elif isinstance(event, Errored):
         route.counts["errored", event.side] += event.count
     elif isinstance(event, Dropped):
         route.counts["dropped", _detail(event.reason)] += event.count
@@ -128,6 +130,24 @@ def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
     for difference in verdict.differences:
         occurrence = Occurrence(pair.at, difference, verdict.race)
         route.clusters.setdefault(_cluster_of(difference), []).append(occurrence)
+
+
+def _add_agreed(route: RouteTally, event: Agreed) -> None:
+    counts = route.counts
+    counts["verdict", "equal"] += event.count
+    counts["status", f"{event.status // 100}xx/{event.status // 100}xx"] += event.count
+    if event.keyless:
+        counts["keyless", ""] += event.keyless
+        route.keys.setdefault(KEYLESS, False)
+    for key in event.keys:
+        route.keys.setdefault(key_hash(key), False)
+    seconds = iter(event.seconds)
+    is_legacy = event.side == "legacy"
+    for control, candidate in zip(seconds, seconds, strict=True):
+        times = None
+        if control > 0 and candidate > 0:
+            times = Times(False, control, candidate) if is_legacy else Times(True, candidate, control)
+        route.pairs.append(PairNote(event.at, False, times))
 
 
 def _add_key(route: RouteTally, pair: Pair, verdict: Verdict) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shadow.observation import Dropped, Errored, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Pair, Skipped
 from tests.support.gateways import Gateway, gateway
 from tests.support.waiting import wait_until
 from tests.support.wire import Client, Received, Responder, Upstream, answer, raw, upstream
@@ -70,6 +70,7 @@ def gate(running: Gateway, sides: Sides) -> Gateway:
     comparer = running.comparer
     assert comparer is not None
     wait_until(lambda: settled(running), "what ran before has ended")
+    wait_until(lambda: comparer.told == running.mirror_counts().get("eligible", 0), "what ran before was told")
     comparer.events.clear()
     return running
 
@@ -112,6 +113,34 @@ def test_read_is_mirrored_and_both_answers_are_paired(gate: Gateway, sides: Side
     assert copy.all("x-shadow") == [b"mirror"]
     assert seen.all("x-shadow") == []
     assert copy.get("traceparent") == seen.get("traceparent")
+
+
+def test_pairs_that_are_equal_by_their_bytes_are_counted_and_only_some_travel(gate: Gateway, sides: Sides) -> None:
+    sides[0].respond = answer(b"same", extra=b"Server: CORE87\r\nContent-Type: text/plain\r\n")
+    sides[1].respond = answer(b"same", extra=b"content-type: text/plain\r\nServer: uvicorn\r\n")
+    with Client(gate.port) as http:
+        for number in range(300):
+            assert http.get(f"/accounts/{number}", f"X-Id: {number % 50}\r\n").body == b"same"
+    wait_until(lambda: counted(gate, Pair) + counted(gate, Agreed) == 300, "all pairs are told")
+    assert settled(gate)
+    comparer = gate.comparer
+    assert comparer is not None
+    batches = [event for event in comparer.events if isinstance(event, Agreed)]
+    assert sum(batch.count for batch in batches) > 100
+    keys = {key for batch in batches for key in batch.keys} | {pair.key for pair in comparer.pairs}
+    assert len(keys) == 50
+    assert {(batch.route, batch.side, batch.status, batch.keyless) for batch in batches} == {("read", "legacy", 200, 0)}
+    assert all(seconds > 0 for batch in batches for seconds in batch.seconds)
+
+
+def test_one_header_that_is_compared_makes_a_pair_travel(gate: Gateway, sides: Sides) -> None:
+    sides[0].respond = answer(b"same", extra=b"Location: /a\r\n")
+    sides[1].respond = answer(b"same", extra=b"Location: /b\r\n")
+    with Client(gate.port) as http:
+        for number in range(100):
+            http.get(f"/accounts/{number}")
+    pairs(gate, 100)
+    assert settled(gate)
 
 
 def test_reading_post_is_mirrored_with_its_body(gate: Gateway, sides: Sides) -> None:

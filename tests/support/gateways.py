@@ -24,6 +24,7 @@ class Comparer:
 
     def __init__(self, path: Path) -> None:
         self.events: list[Event] = []
+        self.told = 0
         self._open: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -35,7 +36,7 @@ class Comparer:
         return [event for event in self.events if isinstance(event, Pair)]
 
     def counted(self, kind: type) -> int:
-        """How many requests of that kind were told, pairs each counting one."""
+        """How many requests of that kind were told since `events` was cleared, pairs each counting one."""
         return sum(getattr(event, "count", 1) for event in tuple(self.events) if isinstance(event, kind))
 
     def _accept(self) -> None:
@@ -48,7 +49,9 @@ class Comparer:
     def _read(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock, sock.makefile("rb") as stream:
             while length := stream.read(4):
-                self.events.append(decode(stream.read(int.from_bytes(length, "big"))))
+                event = decode(stream.read(int.from_bytes(length, "big")))
+                self.events.append(event)
+                self.told += getattr(event, "count", 1)
 
     def close(self) -> None:
         for sock in (self._listener, *self._open):

@@ -10,7 +10,7 @@ from shadow import store as module
 from shadow import tables
 from shadow.accounting import problems
 from shadow.compare import Verdict
-from shadow.observation import Dropped, Errored, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Pair, Skipped
 from shadow.store import Store, StoreDown
 from shadow.summary import Summary
 from shadow.tally import Judged
@@ -32,6 +32,17 @@ EVENTS: st.SearchStrategy[Judged] = st.one_of(
             st.floats(1, 1e6),
         ),
         st.sampled_from(VERDICTS),
+    ),
+    st.tuples(
+        st.builds(
+            lambda route, keys, pairs: Agreed(
+                route, "accounts", "legacy", 200, tuple(keys), pairs - len(keys), (0.1, 0.2) * pairs, 5.0
+            ),
+            st.sampled_from("ab"),
+            st.lists(st.sampled_from("xyz"), unique=True),
+            st.integers(3, 9),
+        ),
+        st.none(),
     ),
     st.tuples(
         st.builds(Skipped, st.sampled_from("ab"), st.just("accounts"), st.text(max_size=3), st.integers(1, 9)),
@@ -67,8 +78,9 @@ def test_the_numbers_add_up_whatever_arrives(
     arrived = sum(getattr(event, "count", 1) for batch in batches for event, _ in batch)
     assert problems(summary.accounting, eligible_elsewhere=arrived) == ()
     assert all(problems(route.accounting) == () for route in summary.routes)
-    compared = [event for batch in batches for event, verdict in batch if verdict]
-    assert sum(moment.compared for moment in summary.timeline) == len(compared)
+    pairs = [event for batch in batches for event, _ in batch if isinstance(event, Pair | Agreed)]
+    compared = sum(getattr(event, "count", 1) for event in pairs)
+    assert sum(moment.compared for moment in summary.timeline) == summary.accounting.compared == compared
 
 
 def test_nothing_is_known_about_an_unknown_capability(store: Store) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from shadow.compare import Verdict
-from shadow.observation import Dropped, Errored, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Side, Skipped
 from shadow.tally import KEYLESS, SHAPES_LOOKED_AT_MAX, key_hash, tally
 from tests.support.answers import DIFFERENT, EQUAL, answer, pair, verdict_on
 
@@ -66,3 +66,21 @@ def test_only_a_bounded_number_of_shapes_is_looked_at() -> None:
 def test_key_hashes_are_signed_eight_byte_numbers() -> None:
     assert all(-(2**63) <= key_hash(str(n)) < 2**63 for n in range(1000))
     assert len({key_hash(str(n)) for n in range(1000)}) == 1000
+
+
+@pytest.mark.parametrize("side", ["legacy", "modern"])
+def test_pairs_told_as_agreed_count_like_the_same_pairs_told_whole(side: Side) -> None:
+    other: Side = "modern" if side == "legacy" else "legacy"
+    seconds = (0.1, 0.2, 0.3, 0.1, 0.0, 0.5)
+    whole = [
+        pair(
+            answer({}, side=side, seconds=control), answer({}, side=other, seconds=candidate), key=key, at=7.0
+        )
+        for control, candidate, key in zip(seconds[::2], seconds[1::2], ("a", None, "a"), strict=True)
+    ]  # fmt: skip
+    told = Agreed(whole[0].route, whole[0].capability, side, 200, ("a",), 1, seconds, 7.0)
+    (by_pairs, by_batch) = (tally(events)["accounts"] for events in ([(one, EQUAL) for one in whole], [(told, None)]))
+    ours, theirs = (sums.routes[whole[0].route] for sums in (by_pairs, by_batch))
+    assert {what: n for what, n in ours.counts.items() if what[0] != "shape"} == theirs.counts
+    assert (ours.keys, ours.pairs) == (theirs.keys, theirs.pairs)
+    assert (by_pairs.first_at, by_pairs.last_at) == (by_batch.first_at, by_batch.last_at)
