@@ -8,7 +8,6 @@ of it has been answered. (Whole heads also spare the callbacks for URL, message 
 from __future__ import annotations
 
 import asyncio
-import re
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -86,23 +85,24 @@ class Downstream(asyncio.Protocol):
 
     def _begin(self, data: bytes, old: int = 0) -> None:
         """A complete head begins an exchange; an incomplete one is kept. `old` bytes of it have been looked at."""
-        plain = strict.PLAIN_START(data) if not old else None
         seen = self._seen.last
-        if plain is None or seen is None or data[plain.end() :] != seen.block or plain[1] != seen.method:
-            self._begin_anew(data, plain, old)
-            return
-        self._rest = b""
-        self._empty_lines = 0
-        exchange = self.exchange = Exchange(self, (seen.method, plain[2], b"1"), seen.fields)
-        exchange.body_done = True
-        exchange.begin(seen)
+        if seen is not None and data.endswith(seen.suffix) and data.startswith(seen.prefix):
+            target = data[len(seen.prefix) : -len(seen.suffix)]
+            if strict.SIMPLE_TARGET(target):
+                self._rest = b""
+                self._empty_lines = 0
+                exchange = self.exchange = Exchange(self, (seen.method, target, b"1"), seen.fields)
+                exchange.body_done = True
+                exchange.begin(seen)
+                return
+        self._begin_anew(data, old)
 
-    def _begin_anew(self, data: bytes, plain: re.Match[bytes] | None, old: int) -> None:
+    def _begin_anew(self, data: bytes, old: int) -> None:
         """A head that is not the one before it with another target."""
         end = data.find(TERMINATOR, old - 3 if old > 3 else 0)
         limits = self.worker.limits
-        found = plain or (strict.START(data) if end >= 0 else None)
-        if found is None or end < 0 or end > limits.header_bytes_max:
+        found = strict.START(data) if end >= 0 else None
+        if found is None or end > limits.header_bytes_max:
             self._await_head(data, old)
             return
         end += 4
@@ -119,8 +119,8 @@ class Downstream(asyncio.Protocol):
         exchange.begin()
         if not exchange.body_done:
             self._chunks = ChunkGauge(limits.framing_bytes_max)
-        elif plain is not None:
-            self._seen.note(exchange, data[plain.end() : end])
+        else:
+            self._seen.note(exchange, data[found.end() : end])
         if has_rest and self.exchange is None and self._mode == OPEN:
             self._rest = data[end:]  # answered already: the next one begins from the loop, not one level deeper
             asyncio.get_running_loop().call_soon(self._proceed)

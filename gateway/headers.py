@@ -74,6 +74,7 @@ _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b
 _FORBIDDEN_TRAILERS: Final = _END_TO_END | {*_REQUEST, *_ANSWER, *_IDENTITY, b"trailer"}
 _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _NEW_TRACE: Final = b"\r\ntraceparent: 00-"
+_NOT_ZERO: Final = 1 << 64 | 1
 _SPELLINGS_MAX: Final = 4096
 
 
@@ -183,7 +184,8 @@ def with_tail(start: bytes, tail: bytes) -> bytes:
     """The head that goes upstream: a request line and what `tail_of_request` made, with a new trace if it has none."""
     if tail[-4:] == b"\r\n\r\n":
         return start + tail
-    return b"%b%b%032x-%016x-01\r\n\r\n" % (start, tail, getrandbits(128) | 1, getrandbits(64) | 1)
+    ids = (getrandbits(192) | _NOT_ZERO).to_bytes(24, "big").hex().encode()
+    return b"%b%b%b-%b-01\r\n\r\n" % (start, tail, ids[:32], ids[32:])
 
 
 def has_passed_here(via: bytes) -> bool:

@@ -61,19 +61,16 @@ class Request:
         return self._read_options(limits) if len(facts) > 1 or self.version == b"0" else None
 
     def recall(self, seen: SeenRequest, limits: Limits) -> str | None:
-        """`check`, where all but the request line came before and passed; the target is a path of visible ASCII."""
+        """`check`, where all but the target came before and passed, and the target is simple (`strict`)."""
         self.facts = seen.facts
         self.lines = seen.lines
         self.tail = seen.tail
         target = self.target
         if len(target) > limits.url_bytes_max:
             return "target_too_long"
-        if len(target) + len(seen.block) > limits.header_bytes_max:
+        if len(target) + len(seen.suffix) > limits.header_bytes_max:
             return "headers_too_large"
-        segments = segments_of(target)
-        if segments is None:
-            return "malformed"
-        self.segments = segments
+        self.segments = target.partition(b"?")[0][1:].split(b"/")
         return None
 
     def _read_options(self, limits: Limits) -> str | None:

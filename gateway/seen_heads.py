@@ -27,13 +27,14 @@ _PERSONAL: Final = (b"set-cookie", b"transfer-encoding", b"upgrade")
 
 
 class SeenRequest:
-    """The last plain request of one client connection: its bytes after the request line, and what was in them."""
+    """The last plain request of one client connection: its bytes around the target, and what was in them."""
 
-    __slots__ = ("block", "facts", "fields", "lines", "method", "tail")
+    __slots__ = ("facts", "fields", "lines", "method", "prefix", "suffix", "tail")
 
     def __init__(self, request: Request, block: bytes, tail: bytes) -> None:
         self.method = request.method
-        self.block = block
+        self.prefix = request.method + b" "
+        self.suffix = b" HTTP/1.1\r\n" + block
         self.fields: Fields = request.fields
         self.facts: Facts = request.facts
         self.lines = request.lines  # of all of them only the first, the request line, is another one's

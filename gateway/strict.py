@@ -18,8 +18,9 @@ from gateway.host import is_good_host
 from gateway.limits import Limits
 
 START: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^ \r\n\t]+) HTTP/1\.([01])\r\n").match
-# Of what START takes, what llhttp takes too whatever the rest is: a path of visible ASCII without a fragment.
-PLAIN_START: Final = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.(1)\r\n").match
+# What START and llhttp take whatever stands around it, and what is routed as it is spelt: segments that nothing has to
+# decode or normalise, and a query of visible ASCII.
+SIMPLE_TARGET: Final = re.compile(rb"(?:/[\w!$&'()*+,:=@~-][\w!$&'()*+,:=@~.-]*)+/?(?:\?[!-\"$-~]*)?").fullmatch
 BARE_LF: Final = re.compile(rb"(?:\A|[^\r])\n").search
 _OTHER_VERSION: Final = re.compile(rb"[A-Z]+ [^ \r\n\t]+ HTTP/[02-9]\.[0-9]\r\n").match
 _ABSOLUTE: Final = re.compile(rb"(?i)https?://([^/?#]+)([/?].*)?").fullmatch

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gateway import headers
 from gateway.headers import Fields
@@ -8,6 +10,8 @@ from gateway.identity import peer_of
 from gateway.limits import Limits
 from gateway.request import Request
 from gateway.seen_heads import ANSWERS_MAX, HEAD_BYTES_MAX, ONCE_MAX, SeenAnswers, SeenRequest, SeenRequests
+from gateway.strict import SIMPLE_TARGET, START
+from gateway.table import segments_of
 
 HOST = (b"Host", b"bank")
 DATE, LENGTH = (b"Date", b"Wed, 25 Nov 2026 13:42:10 GMT"), (b"Content-Length", b"2")
@@ -32,9 +36,9 @@ def test_request_is_recalled_with_another_target_as_if_it_had_been_read() -> Non
     fields = [HOST, (b"X-Odd", b"1"), (b"traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")]
     seen = kept(dispatched(fields))
     assert seen is not None
-    again = Request(peer_of("127.0.0.1", "http", ()), (b"GET", b"/b?c=%zz", b"1"), seen.fields)
+    again = Request(peer_of("127.0.0.1", "http", ()), (b"GET", b"/b.c/d?c=%zz", b"1"), seen.fields)
     assert again.recall(seen, Limits()) is None
-    anew = Request(peer_of("127.0.0.1", "http", ()), (b"GET", b"/b?c=%zz", b"1"), fields)
+    anew = Request(peer_of("127.0.0.1", "http", ()), (b"GET", b"/b.c/d?c=%zz", b"1"), fields)
     assert anew.check(Limits()) is None
     assert again.to_upstream(b"u") == anew.to_upstream(b"u")
     assert (again.segments, again.facts, again.keep_alive) == (anew.segments, anew.facts, anew.keep_alive)
@@ -56,11 +60,26 @@ def test_recalled_request_is_held_to_the_limits(limits: Limits, reason: str) -> 
     assert again.recall(seen, limits) == reason
 
 
-def test_recalled_target_must_be_routable() -> None:
-    seen = kept(dispatched([HOST]))
-    assert seen is not None
-    again = Request(peer_of("127.0.0.1", "http", ()), (b"GET", b"/%00", b"1"), seen.fields)
-    assert again.recall(seen, Limits()) == "malformed"
+@given(st.text(st.characters(codec="latin-1"), max_size=12).map(lambda text: b"/" + text.encode("latin-1")))
+@example(b"/a/b?c=d/../e")
+@example(b"/a//b")
+@example(b"/a/./b")
+@example(b"/a;x/b")
+@example(b"/%41")
+@example(b"/a b")
+@example(b"/a#b")
+def test_simple_target_is_one_that_every_check_would_pass_as_it_is(target: bytes) -> None:
+    if SIMPLE_TARGET(target):
+        assert START(b"GET " + target + b" HTTP/1.1\r\n")
+        assert b"#" not in target
+        assert segments_of(target) == target.partition(b"?")[0][1:].split(b"/")
+
+
+@pytest.mark.parametrize(
+    "target", [b"/", b"/a//b", b"/a/../b", b"/.a", b"/a%2fb", b"/a;b", b"/a\\b", b"/a#b", b"/\xe4", b"a"]
+)
+def test_target_that_needs_a_second_look_is_not_simple(target: bytes) -> None:
+    assert not SIMPLE_TARGET(target)
 
 
 @pytest.mark.parametrize(
