@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke test check fix bench lock clean
+.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -50,11 +50,19 @@ fix: setup ## writes: formatting and what the linter can mend
 bench: setup ## the benchmarks, beside the peers that are installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario plain
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/proxy_bench.py --scenario mirror
+	@shared=../shared/bench/proxy_bench.py; test ! -e $$shared || for scenario in plain mirror; do \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$shared --scenario $$scenario || exit 1; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
 	$(BIN)/python benchmarks/compare_bench.py
 
 COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
   --no-header --no-annotate pyproject.toml requirements.build --extra otel
+
+bounds: setup ## what the gateway must not spend: memory by keys and by the size of a body, processor time by workers
+	@for what in bodies workers keys; do \
+	  echo "== $$what"; \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/gateway_bounds.py $$what || exit 1; \
+	done
 
 lock: ## pin the dependencies anew (needs uv): what runs, and with it what tests and checks
 	$(COMPILE) --output-file requirements.lock

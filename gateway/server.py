@@ -115,10 +115,11 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         try:
             self._put_in_force()
-            # While the workers start, the admin API's libraries load. The comparer may come later: its socket is there.
+            # The comparer comes first, so that the first requests find it; nobody waits for it: its socket is there.
+            self._keep_comparer()
+            # While the workers start, the admin API's libraries load.
             loading = asyncio.to_thread(admin_server, self._operations, token)
             server, _ = await asyncio.gather(loading, self._workers.start())
-            self._keep_comparer()
             return await self._serve(server)
         finally:
             await asyncio.gather(self._workers.end(), self._comparer.end())
