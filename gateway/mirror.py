@@ -137,8 +137,8 @@ class Mirror:
 
     def paired(self, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
         """Both answers are there: count or hand them over, after a second look where a safe read differs."""
-        if control.equals(candidate):
-            plan = shot.plan
+        plan = shot.plan
+        if control.equals(candidate, plan.compared):
             subject = (plan.name, plan.capability or "", control.side, control.status)
             if self._agreements.must_travel(subject):
                 self._hand_over(shot, (control, candidate), None)

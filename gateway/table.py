@@ -38,6 +38,7 @@ class Plan:
     sample: float = 1.0
     mirror_body_max: int = 1 << 20
     template: tuple[tuple[str, str], ...] = ()
+    compared: frozenset[bytes] = frozenset()  # headers, beside those that every route compares
 
     def is_write(self, method: bytes) -> bool:
         """Whether a request by that method writes."""
@@ -186,6 +187,7 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         shadow.sample if shadow else 1.0,
         shadow.body_max if shadow else 1 << 20,
         template,
+        frozenset(name.encode() for name in route.compare.headers),
     )
 
 

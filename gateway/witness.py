@@ -9,7 +9,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from shadow.body import HEADERS_COMPARED
+from shadow.head_model import HEADERS_COMPARED
 from shadow.observation import Observation, Side
 
 if TYPE_CHECKING:
@@ -43,16 +43,20 @@ class Witnessed:
         """Whether status or body differ, so that a second look may tell a race from a difference."""
         return self.status != other.status or self.body != other.body
 
-    def equals(self, other: Witnessed) -> bool:
-        """Whether both are equal whatever the rules are: status, bytes of the body, and every header compared."""
+    def equals(self, other: Witnessed, also: frozenset[bytes]) -> bool:
+        """Whether both are equal whatever the rules are: status, bytes of the body, and every header compared.
+
+        `also` names, in lower case, the headers that the route compares beside the usual ones.
+        """
         if self.status != other.status or self.body != other.body:
             return False
         # Heads that came before byte for byte share their fields (`seen_heads.py`).
-        return self.fields is other.fields or significant(self.fields) == significant(other.fields)
+        return self.fields is other.fields or significant(self.fields, also) == significant(other.fields, also)
 
 
-def significant(fields: Fields) -> Significant:
+def significant(fields: Fields, also: frozenset[bytes]) -> Significant:
     """The fields that a comparison looks at, by lower-case name; fields of one name keep their order."""
-    found = [(name.lower(), value) for name, value in fields if name.lower() in _COMPARED]
+    names = _COMPARED | also if also else _COMPARED
+    found = [(name.lower(), value) for name, value in fields if name.lower() in names]
     found.sort(key=_name)
     return tuple(found)
