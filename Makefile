@@ -54,6 +54,8 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	  PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$shared --scenario $$scenario || exit 1; done
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/cdc_bench.py
 	$(BIN)/python benchmarks/compare_bench.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/delay_bench.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/copy_bench.py
 
 COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
   --no-header --no-annotate pyproject.toml requirements.build --extra otel

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import psycopg
@@ -21,6 +22,7 @@ import structlog
 from psycopg import sql
 
 from cdc import slots
+from cdc.copy_through import Copying
 from cdc.mapping import Mapping
 from cdc.session import APPLICATION, Session, open_session
 from cdc.sql_types import quoted, quoted_table
@@ -28,11 +30,10 @@ from cdc.statements import table, trusted, upsert_rows
 from cdc.stream_errors import BackfillRefused, ForeignRows, reason_of
 
 WORKERS_MAX = 2
-RANGE_PAGES = 32_768  # 256 MiB of a table a worker's turn
+RANGE_PAGES = 8_192  # 64 MiB of a table a worker's turn
 _PAGE_MAX = 0xFFFFFFFE
-_CHUNK_BYTES = 256 << 10
 
-Progress = Callable[[str, int], None]  # target table and bytes copied since the last call
+Progress = Callable[[str, int], None]  # target table and rows copied since the last call
 
 _log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ class Backfill:
     mappings: Sequence[Mapping]
     resumes: bool
     stop: threading.Event
-    progress: Progress = lambda _table, _bytes: None
+    progress: Progress = lambda _table, _rows: None
 
     def run(self, snapshot: Snapshot) -> None:
         """Copy everything. Raises ForeignRows, Stopped, psycopg.Error."""
@@ -132,42 +133,22 @@ class Backfill:
             into = sql.Identifier("strangler_backfill")
             like = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0")
             target.execute(like.format(into, columns, table(mapping.target_table)))
-        rows = self._stream(
-            source.cursor(),
-            target.cursor(),
+        copying = Copying(
+            source,
             sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(trusted(task.select())),
+            target,
             sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(into, columns),
-            mapping.target_table,
         )
+        rows = copying.run(partial(self._after_piece, mapping.target_table))
         if not task.loads:
             self._bring_in_line(target, mapping, into)
         target.execute("COMMIT")
         return rows
 
-    def _stream(
-        self,
-        source: psycopg.Cursor,
-        target: psycopg.Cursor,
-        out_of: sql.Composed,
-        into: sql.Composed,
-        name: str,
-    ) -> int:
-        """Move what one COPY gives into the other, in larger pieces than the rows in which it comes."""
-        with source.copy(out_of) as reading, target.copy(into) as writing:
-            pieces: list[bytes] = []
-            size = 0
-            for row in reading:
-                pieces.append(bytes(row))
-                size += len(row)
-                if size >= _CHUNK_BYTES:
-                    if self.stop.is_set():
-                        raise Stopped
-                    writing.write(b"".join(pieces))
-                    self.progress(name, size)
-                    pieces, size = [], 0
-            writing.write(b"".join(pieces))
-            self.progress(name, size)
-        return max(target.rowcount, 0)
+    def _after_piece(self, table_name: str, rows: int) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self.progress(table_name, rows)
 
     def _bring_in_line(self, target: psycopg.Connection, mapping: Mapping, copied: sql.Identifier) -> None:
         """Make a table that has rows equal to the copy. Raises ForeignRows where somebody else's would go."""

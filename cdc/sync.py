@@ -31,7 +31,7 @@ def run(
     *,
     once: bool,
     stop: threading.Event,
-    progress: Progress = lambda _table, _bytes: None,
+    progress: Progress = lambda _table, _rows: None,
 ) -> None:
     """Stream until `stop` is set; with `once` only forward, until all is applied that was flushed at the start.
 
