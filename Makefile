@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean
+.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean crash-points
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -34,6 +34,10 @@ kill-smoke: setup ## the same, 40 runs
 
 test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
 	$(BIN)/python -m pytest
+
+crash-points: setup ## kill the streams at every named moment, once, twice and at all pairs; prints the list
+	CRASH_POINTS=all $(BIN)/python -m pytest -v tests/scenarios/test_stream_crash_points.py \
+	  tests/scenarios/test_stream_crash_points_of_setup.py
 
 check: setup ## reads only: formatting, lint, types, layers
 	$(BIN)/ruff format --check .

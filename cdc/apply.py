@@ -15,6 +15,7 @@ from psycopg import sql
 
 from cdc.batch import Ending, Part, Rekey, TableRows, Truncate, collapse, frame
 from cdc.copy_rows import Layout, Rows, frame_keys, frame_partial
+from cdc.crash_points import reached
 from cdc.mapping import Mapping
 from cdc.pgoutput import as_datetime
 from cdc.session import Session
@@ -53,6 +54,7 @@ class Applier:
         if not self._is_open:
             self._conn.execute(self._session.begin())
             self._is_open = True
+            reached("apply.begun")
         if part.first is not None:
             self._do_first(part.first)
         if part.changes:
@@ -65,10 +67,12 @@ class Applier:
         """The position that may be confirmed; asked of the target from time to time, or `now`."""
         if self.is_behind and not self._is_open and (now or monotonic() - self._asked_at > DURABLE_SECONDS):
             self._durable = self._session.durable(self._committed)
+            reached("confirm.durable")
             self._asked_at = monotonic()
         return self._durable
 
     def _commit(self, ending: Ending) -> None:
+        reached("apply.applied")
         wait = sql.SQL("SET LOCAL synchronous_commit = on" if ending.marker else "SELECT")
         self._conn.execute(
             sql.SQL("; ").join(
@@ -80,6 +84,7 @@ class Applier:
                 ]
             )
         )
+        reached("apply.committed")
         self._is_open = self._has_staged = False
         self._committed, self._rows = ending.position, 0
 
@@ -130,7 +135,10 @@ class Applier:
         tables = sorted(tables, key=lambda rows: order.index(rows.layout.mapping.source_table))
         for rows in tables:
             self._stage(rows, is_trusting=is_trusting)
+        reached("apply.staged")
         statements = list(self._removals(reversed(tables)))
+        self._execute(statements)
+        reached("apply.removed")
         for rows in tables:
             self._add(rows, statements, is_trusting=is_trusting)
         if not self._session.is_replica:

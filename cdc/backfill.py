@@ -23,6 +23,7 @@ from psycopg import sql
 
 from cdc import slots
 from cdc.copy_through import Copying
+from cdc.crash_points import reached
 from cdc.mapping import Mapping
 from cdc.session import APPLICATION, Session, open_session
 from cdc.sql_types import quoted, quoted_table
@@ -142,7 +143,9 @@ class Backfill:
         rows = copying.run(partial(self._after_piece, mapping.target_table))
         if not task.loads:
             self._bring_in_line(target, mapping, into)
+        reached("backfill.copied")
         target.execute("COMMIT")
+        reached("backfill.committed")
         return rows
 
     def _after_piece(self, table_name: str, rows: int) -> None:

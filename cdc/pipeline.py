@@ -35,6 +35,7 @@ import structlog
 
 from cdc import slots
 from cdc.apply import Applier
+from cdc.crash_points import reached
 from cdc.handover import Handover
 from cdc.mapping import Mapping
 from cdc.pgoutput import NotBinary, parse_lsn
@@ -101,6 +102,7 @@ class _Attempt:
                 transactions = Transactions(self._expected(state))
                 self._start(stream, transactions.position)
                 set_state(session.conn, plan.name, "streaming")
+                reached("stream.started")
                 self.has_started = True
                 _log.info("stream.started", stream=plan.name, position=state.position, mode=state.mode)
                 self._flow(stream, transactions, applier)

@@ -13,6 +13,7 @@ from time import monotonic, sleep
 
 from cdc import pgoutput
 from cdc.batch import Limits, Part
+from cdc.crash_points import reached
 from cdc.handover import Handover
 from cdc.pgoutput import BEGIN, COMMIT, DELETE, INSERT, KIND, NEW, TUPLE_KIND, UPDATE, XLOG_DATA, end_lsn
 from cdc.stream import ReplicationStream
@@ -172,6 +173,7 @@ class Reader:
     def _offer(self, part: Part) -> None:
         """Put a part into the queue; while it is full, keep the connection alive."""
         part.prepare()
+        reached("read.sealed")
         while not self.handover.offer(part):
             if self.handover.is_over:
                 return

@@ -17,6 +17,7 @@ import structlog
 from cdc import slots
 from cdc.backfill import Backfill, Progress, open_snapshot
 from cdc.catalogue import Catalogue, read_catalogue
+from cdc.crash_points import reached
 from cdc.fence import install_legacy_fence, install_modern_fence
 from cdc.functions import install_functions
 from cdc.mapping import Mapping, load, parents_first
@@ -81,6 +82,7 @@ def set_up(streams: Streams, stop: threading.Event, progress: Progress) -> None:
                 install_functions(conn)
         install_legacy_fence(legacy, [mapping.source_table for mapping in forward.mappings])
         install_modern_fence(modern, [mapping.target_table for mapping in forward.mappings])
+        reached("setup.tables")
         slots.ensure_publication(legacy, forward.name, forward.slot, forward.published)
         if reverse is not None:
             slots.ensure_publication(modern, reverse.name, reverse.slot, reverse.published)
@@ -105,7 +107,9 @@ def _make_reverse(plan: StreamPlan, source: psycopg.Connection, target: psycopg.
     with connect_for_replication(plan.source_url, APPLICATION) as replication:
         system = identify(replication)
         position = slots.create_slot(replication, plan.slot, with_snapshot=False)
+    reached("setup.reverse_slot")
     begin_stream(target, _row(plan, system, position, "skip", "streaming"))
+    reached("setup.reverse_row")
     _log.info("stream.made", stream=plan.name, slot=plan.slot, position=position)
 
 
@@ -126,7 +130,9 @@ def _make_forward(
         if state is None:
             _forget_origin(target, plan)
             begin_stream(target, _row(plan, system, None, "apply", "backfill"))
+        reached("backfill.row")
         snapshot = open_snapshot(replication, plan.slot)
+        reached("backfill.slot")
         _log.info("backfill.started", stream=plan.name, slot=plan.slot, position=snapshot.position)
         backfill = Backfill(
             stream=plan.name,
@@ -138,7 +144,9 @@ def _make_forward(
             progress=progress,
         )
         backfill.run(snapshot)
+        reached("backfill.tables")
         begin_stream(target, _row(plan, system, snapshot.position, "apply", "streaming"))
+        reached("backfill.done")
     _log.info("backfill.done", stream=plan.name)
 
 

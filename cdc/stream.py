@@ -15,6 +15,7 @@ import psycopg
 from psycopg import conninfo, sql
 
 from cdc import pgoutput
+from cdc.crash_points import reached
 
 SILENCE_SECONDS_MAX = 30.0  # a server that answers nothing for so long is gone
 ASK_SECONDS = 10.0  # after this silence we ask for an answer; also the longest time between two status updates
@@ -95,6 +96,7 @@ class ReplicationStream:
         self._pgconn.put_copy_data(update)
         self._flush()
         self._told = monotonic()
+        reached("confirm.told")
 
     def close(self) -> None:
         """End the stream in order, so that the slot is free when this returns, and close the connection."""

@@ -30,6 +30,7 @@ MAPPINGS = {
     "piece": "-- target: piece\n-- key: thing_id, number\n-- dialect: postgres\n"
     "SELECT item AS thing_id, number, note FROM part\n",
 }
+BOTH_WAYS = {name: text.replace(" WHERE kind <> 'x'", "") for name, text in MAPPINGS.items()}
 THINGS = "SELECT thing_id, kind, name, body, size FROM thing ORDER BY 1"
 ITEMS = "SELECT id, kind, name, body, size FROM item WHERE kind <> 'x' ORDER BY 1"
 PIECES, PARTS = "SELECT * FROM piece ORDER BY 1, 2", "SELECT * FROM part ORDER BY 1, 2"

@@ -48,3 +48,12 @@ def _fresh_database(cluster: Cluster) -> Iterator[str]:
     name = f"t{next(_numbers)}"
     yield cluster.create_database(name)
     cluster.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def databases_of_the_module(legacy_server: Cluster, modern_server: Cluster) -> Iterator[tuple[str, str]]:
+    """One database on each server, for tests that follow each other."""
+    legacy, modern = _fresh_database(legacy_server), _fresh_database(modern_server)
+    yield next(legacy), next(modern)
+    for end in (legacy, modern):
+        next(end, None)
