@@ -9,7 +9,6 @@ ours has left behind may be removed there, anybody else's rows may not.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from cdc.crash_points import reached
 from cdc.mapping import Mapping
 from cdc.session import APPLICATION, Session, open_session
 from cdc.sql_types import quoted, quoted_table
-from cdc.statements import table, trusted, upsert_rows
+from cdc.statements import table, trusted, upsert_rows, wide
 from cdc.stream_errors import BackfillRefused, ForeignRows, reason_of
 
 WORKERS_MAX = 2
@@ -65,7 +64,7 @@ class Task:
             first, end = self.pages
             name = quoted_table(self.mapping.source_table)
             source = f"(SELECT * FROM {name} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') AS strangler_range"  # noqa: S608 - quoted name, numbers
-        columns = ", ".join(f"{quoted(one.name)}::{_wide(one.type)}" for one in self.mapping.columns)
+        columns = ", ".join(f"{quoted(one.name)}::{wide(one.type)}" for one in self.mapping.columns)
         return f"SELECT {columns} FROM ({self.mapping.select(source)}) AS strangler_rows"  # noqa: S608 - the mapping engine's own SQL
 
 
@@ -116,7 +115,7 @@ class Backfill:
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
             raise BackfillRefused(self.stream, task.mapping.target_table, reason_of(error)) from error
         finally:
-            _drop_origin(session)
+            session.retire()
         _log.info(
             "backfill.table",
             stream=self.stream,
@@ -199,18 +198,3 @@ def _look_at(source: psycopg.Connection, snapshot: Snapshot) -> None:
     source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     source.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot.id)))
     source.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off")
-
-
-def _drop_origin(session: Session) -> None:
-    """A worker's origin has served; the next backfill makes its own."""
-    origin, conn = session.origin, session.conn
-    if origin and not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
-        conn.execute("SELECT pg_replication_origin_session_reset()")
-        conn.execute("SELECT pg_replication_origin_drop(%s)", (origin,))
-    session.close()
-
-
-def _wide(type_: str) -> str:
-    """A type without its modifier: a cast to char(3) would cut a value in silence, COPY into the target refuses it."""
-    bare = re.sub(r"\([^)]*\)", "", type_)
-    return {"character": "bpchar", "bit": "varbit"}.get(bare, bare)

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 import psycopg
 import structlog
-from psycopg import sql
+from psycopg import pq, sql
 
 from cdc.pgoutput import format_lsn, parse_lsn
 from cdc.stream_errors import SecondApplier
@@ -66,6 +66,13 @@ class Session:
             return committed  # every commit waited for the disk
         row = self.conn.execute("SELECT pg_replication_origin_progress(%s, true)::text", (self.origin,)).fetchone()
         return min(committed, parse_lsn(row[0])) if row and row[0] else 0
+
+    def retire(self) -> None:
+        """End a session whose origin has served: a backfill's or a repair's. The next one makes its own."""
+        if self.origin and not self.conn.closed and self.conn.info.transaction_status == pq.TransactionStatus.IDLE:
+            self.conn.execute("SELECT pg_replication_origin_session_reset()")
+            self.conn.execute("SELECT pg_replication_origin_drop(%s)", (self.origin,))
+        self.close()
 
     def close(self) -> None:
         """Give lease and origin back by ending the session."""

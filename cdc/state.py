@@ -113,6 +113,12 @@ def emit_marker(conn: psycopg.Connection, stream: str, marker_id: str, mode: Mod
     conn.execute("SELECT pg_logical_emit_message(true, 'strangler', %s)", (content,))
 
 
+def emit_heartbeat(conn: psycopg.Connection, at: datetime) -> None:
+    """Put a small transaction into a source's log, with the time at which it was written."""
+    content = json.dumps({"heartbeat": at.isoformat()})
+    conn.execute("SELECT pg_logical_emit_message(true, 'strangler.heartbeat', %s)", (content,))
+
+
 def lag(source_conn: psycopg.Connection, target_conn: psycopg.Connection, stream: str) -> Lag | None:
     """How far the stream is behind now; None where it was never set up or still makes its backfill."""
     state = read_state(target_conn, stream)

@@ -178,6 +178,12 @@ def trusted(text: str) -> sql.SQL:
     return sql.SQL(text)
 
 
+def wide(type_: str) -> str:
+    """A type without its modifier: a cast to char(3) would cut a value in silence, COPY into the target refuses it."""
+    bare = re.sub(r"\([^)]*\)", "", type_)
+    return {"character": "bpchar", "bit": "varbit"}.get(bare, bare)
+
+
 def _values(mapping: Mapping) -> list[str]:
     return [column.name for column in mapping.columns if column.name not in mapping.key]
 

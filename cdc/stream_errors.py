@@ -235,6 +235,23 @@ class DatabaseRefused(StreamError):
         return "Look at `strangler sync check`: a table, a column or a privilege has changed since the setup."
 
 
+@dataclass(eq=False)
+class RepairRefused(StreamError):
+    """A batch of a repair was given up before it changed anything."""
+
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """Why."""
+        return f"The repair of {self.stream} stopped: {self.reason}. The batch changed nothing."
+
+    @property
+    def hint(self) -> str:
+        """What a repair needs."""
+        return "See that `strangler sync run` runs and the row fits the target, and repair again: it looks anew."
+
+
 def reason_of(error: psycopg.Error) -> str:
     """What the server refused, from its facts alone: its sentence about a row may quote values."""
     facts = error.diag

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from cdc.backfill import Progress, Stopped
 from cdc.pgoutput import parse_lsn
 from cdc.plan import StreamPlan
 from cdc.setup import Streams, connected, set_up, streams_of, sync_of
-from cdc.state import Lag, read_state
+from cdc.state import Lag, emit_heartbeat, read_state
 from cdc.state import lag as measure_lag
 from config.model import Routes
 
@@ -117,8 +116,7 @@ def beat(url: str, ending: threading.Event) -> None:
         try:
             with psycopg.connect(url, autocommit=True, application_name="strangler-sync", connect_timeout=5) as conn:
                 while not ending.wait(HEARTBEAT_SECONDS):
-                    content = json.dumps({"heartbeat": datetime.now(UTC).isoformat()})
-                    conn.execute("SELECT pg_logical_emit_message(true, 'strangler.heartbeat', %s)", (content,))
+                    emit_heartbeat(conn, datetime.now(UTC))
                     pause = HEARTBEAT_SECONDS
         except psycopg.OperationalError as error:
             _log.warning("heartbeat.interrupted", reason=type(error).__name__, again_in=pause)

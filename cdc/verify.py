@@ -55,12 +55,13 @@ class Total:
 
 @dataclass(frozen=True)
 class TableResult:
-    """What is known of one table; `differences` counts keys, all of them only if `is_complete`."""
+    """What is known of one table; `differences` counts `keys`, all of them only if `is_complete`."""
 
     target: str
     rows: int
     differences: int
     sample_keys: tuple[Key, ...]
+    keys: tuple[Key, ...] = ()
     missing: int = 0
     extra: int = 0
     changed: int = 0
@@ -172,6 +173,7 @@ def _verify_table(
         rows=rows,
         differences=len(found),
         sample_keys=tuple(sorted(found, key=str)[:SAMPLE]),
+        keys=tuple(sorted(found, key=str)),
         missing=sum(follower is None for _, follower in found.values()),
         extra=sum(truth is None for truth, _ in found.values()),
         changed=sum(None not in pair for pair in found.values()),
@@ -285,7 +287,7 @@ def _store(conn: psycopg.Connection[Any], capability: str, result: VerifyResult)
 
 def _told(table: TableResult) -> dict[str, object]:
     told = asdict(table)
-    del told["totals"]
+    del told["totals"], told["keys"]
     return told
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 
 from cdc.mapping import Mapping, TargetColumn
 from cdc.sql_types import parse_type, quoted, quoted_table
+from cdc.statements import wide
 
 Statement = tuple[str, dict[str, object]]
 Side = Literal["legacy", "modern"]
@@ -78,19 +79,24 @@ class Comparison:
         )
         return _finished(text), parameters | {"buckets": list(buckets)}
 
+    def rows_of(self, side: Side, keys: Sequence[Key], mapping: Mapping) -> Statement:
+        """What `mapping`, from that side, gives for some keys (of the forward mapping), in the types of its target."""
+        inner, parameters = self._source_rows(side, keys)
+        outputs = ", ".join(f"{quoted(one.name)}::{wide(one.type)}" for one in mapping.columns)
+        return _finished(f"SELECT {outputs} FROM ({mapping.select(inner)}) AS m"), parameters
+
+    def keys_of(self, side: Side, keys: Sequence[Key], mapping: Mapping) -> Statement:
+        """The same keys as the target of `mapping`, into which that side flows, has them."""
+        wanted, parameters = self._wanted(keys)
+        types = {column.name: wide(column.type) for column in mapping.columns}
+        named = self._back if side == "modern" else {name: quoted(name) for name in self.mapping.key}
+        outputs = ", ".join(f"{named[name]}::{types[name]} AS {quoted(name)}" for name in mapping.key)
+        return _finished(f"SELECT {outputs} FROM {wanted}"), parameters
+
     def again(self, side: Side, keys: Sequence[Key]) -> Statement:
         """Keys and hashes of some keys, found by the primary key's index on both sides."""
-        named = [f"{_parameter(f'k{n}')}::{kind}[]" for n, kind in enumerate(self.key_types)]
-        wanted = f"unnest({', '.join(named)}) AS k({', '.join(map(quoted, self.mapping.key))})"
-        if side == "modern":
-            within = f"({self._key}) IN (SELECT {self._key} FROM {wanted})"
-            rows = f"SELECT {self._names} FROM {quoted_table(self.mapping.target_table)} WHERE {within}"
-        else:
-            own = ", ".join(map(quoted, self.mapping.source_key))
-            table = quoted_table(self.mapping.source_table)
-            inner = f"SELECT * FROM {table} WHERE ({own}) IN (SELECT {self._back} FROM {wanted})"
-            rows = self.mapping.select(f"({inner}) AS s")
-        parameters: dict[str, object] = {f"k{n}": [key[n] for key in keys] for n in range(len(self.mapping.key))}
+        inner, parameters = self._source_rows(side, keys)
+        rows = self.mapping.select(inner) if side == "legacy" else f"SELECT {self._names} FROM {inner}"
         return _finished(f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m"), parameters
 
     def totals(self, side: Side) -> tuple[tuple[str, ...], str | None]:
@@ -120,6 +126,23 @@ class Comparison:
         inner = f"(SELECT * FROM {quoted_table(table)}{where}) AS s" if tests else None
         return self.mapping.select(inner), parameters
 
+    def _source_rows(self, side: Side, keys: Sequence[Key]) -> Statement:
+        """A relation of that side's own rows with these keys."""
+        wanted, parameters = self._wanted(keys)
+        if side == "modern":
+            name, own, as_wanted = self.mapping.target_table, self._key, self._key
+        else:
+            name, own = self.mapping.source_table, ", ".join(map(quoted, self.mapping.source_key))
+            as_wanted = ", ".join(self._back[column] for column in self.mapping.source_key)
+        rows = f"SELECT * FROM {quoted_table(name)} WHERE ({own}) IN (SELECT {as_wanted} FROM {wanted})"
+        return f"({rows}) AS s", parameters
+
+    def _wanted(self, keys: Sequence[Key]) -> Statement:
+        """A relation of these keys, named as the target's columns."""
+        named = [f"{_parameter(f'k{n}')}::{kind}[]" for n, kind in enumerate(self.key_types)]
+        parameters: dict[str, object] = {f"k{n}": [key[n] for key in keys] for n in range(len(self.mapping.key))}
+        return f"unnest({', '.join(named)}) AS k({', '.join(map(quoted, self.mapping.key))})", parameters
+
     @property
     def _names(self) -> str:
         return ", ".join(quoted(column.name) for column in self.mapping.columns)
@@ -129,15 +152,15 @@ class Comparison:
         return ", ".join(quoted(name) for name in self.mapping.key)
 
     @property
-    def _back(self) -> str:
-        """The source's key from the target's."""
+    def _back(self) -> dict[str, str]:
+        """The columns of the source's key, each from the target's key."""
         types = {column.name: column.type for column in self.mapping.reads}
         inverse = {
             column.sources[0]: column.inverse
             for column in reversed(self.mapping.columns)
             if column.name in self.mapping.key and column.inverse is not None
         }
-        return ", ".join(f"CAST({inverse[name]} AS {types[name]})" for name in self.mapping.source_key)
+        return {name: f"CAST({inverse[name]} AS {types[name]})" for name in self.mapping.source_key}
 
     @property
     def _hash(self) -> str:

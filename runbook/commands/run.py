@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from runbook.commands.options import DEFAULT_ROUTES, CapabilityArgument, JsonOption, RoutesOption, show, show_json
+from runbook.commands.options import (
+    DEFAULT_ROUTES,
+    ActorOption,
+    CapabilityArgument,
+    JsonOption,
+    RoutesOption,
+    show,
+    show_json,
+    who,
+)
 
 ListenOption = Annotated[str, typer.Option(help="HOST:PORT to listen on; port 0 picks a free one.")]
 
@@ -151,3 +160,42 @@ def sync_verify(
     else:
         show(verify_screen(results))
     raise typer.Exit(0 if all(result.equal for result in results) else 6)
+
+
+@sync.command("repair")
+def sync_repair(
+    capability: CapabilityArgument,
+    direction: Annotated[
+        Literal["forward", "reverse"], typer.Option(help="forward: legacy is right; reverse: modern is.")
+    ] = "forward",
+    routes: RoutesOption = DEFAULT_ROUTES,
+    actor: ActorOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Put right what a verification finds, through the mapping and in the journal; verify again. Exit 6 if it differs.
+
+    `sync run` must run. Writes to a table wait while a batch of its keys (500) is put right. What the rows were before
+    is kept in strangler.repaired of the database that was repaired.
+
+    Example: strangler sync repair accounts --as ada
+    """
+    from config.reader import read_routes
+    from runbook.repair import find, put_right
+    from runbook.screen_sync import verify_screen
+
+    loaded = read_routes(routes)
+    found = find(loaded, capability, direction)
+    if not found.equal:
+        if not json:
+            show(verify_screen([found]))
+        if not yes and not typer.confirm(
+            f"Write what {'legacy' if direction == 'forward' else 'modern'} has for these keys?"
+        ):
+            raise typer.Exit(6)
+        found = put_right(loaded, capability, found, who(actor))
+    if json:
+        show_json({"equal": found.equal, "result": found})
+    else:
+        show(verify_screen([found]))
+    raise typer.Exit(0 if found.equal else 6)
