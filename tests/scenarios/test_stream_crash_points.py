@@ -6,15 +6,13 @@ the list.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from cdc.crash_points import SETUP_POINTS, STREAM_POINTS
+from cdc.crash_points import STREAM_POINTS
 from tests.support.crashes import IS_WHOLE, Hits, dies_at, show
 from tests.support.item_pair import BOTH_WAYS, ItemPair, item_pair
 from tests.support.streams import once, rows, state
@@ -74,8 +72,3 @@ def test_killed_while_it_streams(pair: ItemPair, writer: Writer, hits: Hits) -> 
     assert pair.is_equal()
     assert state(pair.modern).applied_rows == writer.changes
     assert rows(pair.modern, "SELECT thing, size FROM tally GROUP BY 1, 2 HAVING count(*) > 1") == []
-
-
-def test_the_list_and_the_code_name_the_same_moments() -> None:
-    code = "".join(path.read_text() for path in sorted(Path("cdc").glob("*.py")))
-    assert sorted(re.findall(r'reached\("([a-z._]+)"\)', code)) == sorted([*SETUP_POINTS, *STREAM_POINTS])
