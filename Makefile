@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean crash-points
+.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean crash-points hard-cases
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -34,6 +34,9 @@ kill-smoke: setup ## the same, 40 runs
 
 test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
 	$(BIN)/python -m pytest
+
+hard-cases: setup ## the streams' hard cases on PostgreSQL 18 and, where Debian's package is installed, 15: the matrix
+	$(BIN)/python -m tests.hard_cases
 
 crash-points: setup ## kill the streams at every named moment, once, twice and at all pairs; prints the list
 	CRASH_POINTS=all $(BIN)/python -m pytest -v tests/scenarios/test_stream_crash_points.py \

@@ -148,7 +148,8 @@ class Cluster:
             "utf8",
         ]
         command += [f"--pwfile={password}", "--no-sync", "--no-instructions", "--locale=C.UTF-8"]
-        command += ["-c", f"scram_iterations={self._settings['scram_iterations']}"]
+        if iterations := self._settings.get("scram_iterations"):
+            command += ["-c", f"scram_iterations={iterations}"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self._home, check=False, **_unprivileged())
         password.unlink()
         if done.returncode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 from runbook.demo.cluster import Cluster
 from runbook.demo.workspace import Workspace
+from tests.support.debian import EMBEDDED, server
 
 _numbers = count(1)
+# `make hard-cases` runs the streams' scenarios on each version; the suite runs on the embedded one.
+VERSION = os.environ.get("STRANGLER_TEST_POSTGRES", EMBEDDED)
 
 
 @pytest.fixture(scope="session")
@@ -22,15 +26,23 @@ def workspace() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def legacy_server(workspace: Path) -> Iterator[Cluster]:
-    cluster = Cluster(workspace, "legacy").start()
+    cluster = server(workspace, "legacy", VERSION)
     yield cluster
     cluster.stop(immediate=True)
 
 
 @pytest.fixture(scope="session")
 def modern_server(workspace: Path) -> Iterator[Cluster]:
-    cluster = Cluster(workspace, "modern").start()
+    cluster = server(workspace, "modern", VERSION)
     yield cluster
+    cluster.stop(immediate=True)
+
+
+@pytest.fixture
+def debian_db(workspace: Path) -> Iterator[str]:
+    """A database on Debian's PostgreSQL 15; the test is skipped where it is not installed."""
+    cluster = server(workspace, "debian", "15")
+    yield from _fresh_database(cluster)
     cluster.stop(immediate=True)
 
 
