@@ -31,9 +31,23 @@ _TABLES: tuple[LiteralString, ...] = (
         marker_position pg_lsn, state text NOT NULL, error text, applied_rows bigint NOT NULL DEFAULT 0,
         applied_transactions bigint NOT NULL DEFAULT 0, skipped_transactions bigint NOT NULL DEFAULT 0,
         alarms bigint NOT NULL DEFAULT 0, last_alarm text, heartbeat_at timestamptz,
-        updated_at timestamptz NOT NULL DEFAULT now()) WITH (fillfactor = 50)""",
+        updated_at timestamptz NOT NULL DEFAULT now(), applied_batches bigint NOT NULL DEFAULT 0)
+        WITH (fillfactor = 50)""",
     """CREATE TABLE IF NOT EXISTS strangler.sentinel (
         id text, direction text, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id, direction))""",
+    # One SELECT in either database shows both ends that are here: the streams that write, the slots that are read from.
+    """CREATE OR REPLACE VIEW strangler.status AS
+        SELECT 'target' AS side, name, state, mode, position,
+            round(extract(epoch FROM clock_timestamp() - commit_at), 3) AS seconds_behind,
+            applied_rows, applied_transactions, skipped_transactions, applied_batches, alarms,
+            last_alarm, NULL::numeric AS unsent_bytes, NULL::numeric AS wal_held_bytes, error
+        FROM strangler.stream
+        UNION ALL
+        SELECT 'source', slot_name,
+            coalesce(wal_status, 'lost') || CASE WHEN active THEN ', read' ELSE ', not read' END,
+            NULL, confirmed_flush_lsn, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+            pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL
+        FROM pg_replication_slots WHERE slot_name LIKE 'strangler\\_%' AND database = current_database()""",
 )
 
 
@@ -60,6 +74,7 @@ class StreamState:
     last_alarm: str | None
     heartbeat_at: datetime | None
     updated_at: datetime
+    applied_batches: int = 0  # target transactions that carried rows
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,7 @@ def checkpoint(stream: str, ending: Ending, rows: int) -> sql.Composed:
     """The statement that records an ending, for the transaction that writes the rows."""
     return sql.SQL(
         "UPDATE strangler.stream SET position = {position}, commit_at = {at}, applied_rows = applied_rows + {rows}, "
+        "applied_batches = applied_batches + ({rows} > 0)::int, "
         "applied_transactions = applied_transactions + {transactions}, "
         "skipped_transactions = skipped_transactions + {skipped}, alarms = alarms + {alarms}, "
         "last_alarm = coalesce({last_alarm}, last_alarm), marker = coalesce({marker}, marker), "

@@ -58,6 +58,8 @@ class Sync(Model):
     source: str
     target: str
     mappings: Path
+    wal_warn: Size = 1 << 30  # log that a slot of ours holds back on its source: a warning past this ...
+    wal_page: Size = 10 << 30  # ... and somebody must come past this
 
 
 class Gates(Model):

@@ -10,11 +10,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from cdc.check import CheckReport
-from cdc.setup import connected, sync_of
-from cdc.slots import read_slot
-from cdc.state import lag, read_state
 from cdc.verify import VerifyResult, verify
 from config.model import Routes
+
+_SHOWN = (
+    "stream",
+    "state",
+    "mode",
+    "lag_seconds",
+    "lag_bytes",
+    "rows_per_second",
+    "transactions_per_second",
+    "rows_per_batch",
+    "applied_rows",
+    "alarms",
+    "wal_held_bytes",
+)
 
 
 def check_screen(report: CheckReport) -> RenderableType:
@@ -30,48 +41,19 @@ def check_screen(report: CheckReport) -> RenderableType:
     return Group(mappings, findings) if report.findings else mappings
 
 
-def stream_rows(routes: Routes, capability: str) -> list[dict[str, Any]]:
-    """Both streams of a capability as their rows, slots and delays say. Raises DatabaseDown, NotConfigured."""
-    sync = sync_of(routes, capability)
-    ends = {"forward": (sync.source, sync.target), "reverse": (sync.target, sync.source)}
-    return [_row(routes, f"{capability}:{direction}", *names) for direction, names in ends.items()]
-
-
-def _row(routes: Routes, stream: str, source_name: str, target_name: str) -> dict[str, Any]:
-    with (
-        connected(routes.databases[source_name].url, source_name) as source,
-        connected(routes.databases[target_name].url, target_name) as target,
-    ):
-        state = read_state(target, stream)
-        if state is None:
-            return {"stream": stream, "state": "not set up"}
-        delay, slot = lag(source, target, stream), read_slot(source, state.slot)
-        return {
-            "stream": stream,
-            "state": state.state,
-            "mode": state.mode,
-            "position": state.position,
-            "lag_bytes": delay.bytes if delay else None,
-            "lag_seconds": delay.seconds if delay else None,
-            "applied_rows": state.applied_rows,
-            "applied_transactions": state.applied_transactions,
-            "skipped_transactions": state.skipped_transactions,
-            "alarms": state.alarms,
-            "last_alarm": state.last_alarm,
-            "slot": state.slot,
-            "slot_status": slot.status if slot else "missing",
-            "slot_retained_bytes": slot.retained_bytes if slot else None,
-            "error": state.error,
-        }
-
-
 def streams_screen(rows: Sequence[dict[str, Any]]) -> RenderableType:
     """One row a stream."""
-    columns = ("stream", "state", "mode", "lag_seconds", "lag_bytes", "applied_rows", "alarms", "slot_retained_bytes")
-    table = Table(*(name.replace("_", " ") for name in columns))
+    table = Table(*(name.replace("_", " ") for name in _SHOWN))
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in columns))
-    return Group(table, *(str(row["error"]) for row in rows if row.get("error")))
+        table.add_row(*(_text(row.get(name)) for name in _SHOWN))
+    held = [
+        f"{row['slot']} holds {row['wal_held_bytes']:,} bytes of log: {row['wal']}" for row in rows if _is_held(row)
+    ]
+    return Group(table, *held, *(str(row["error"]) for row in rows if row.get("error")))
+
+
+def _is_held(row: dict[str, Any]) -> bool:
+    return row.get("wal") in {"warn", "page"}
 
 
 def verify_each(routes: Routes, capability: str, direction: str) -> list[VerifyResult]:

@@ -84,6 +84,9 @@ def sync_run(
     capability: CapabilityArgument,
     routes: RoutesOption = DEFAULT_ROUTES,
     once: Annotated[bool, typer.Option("--once", help="End when what was flushed at the start is applied.")] = False,
+    metrics: Annotated[
+        str | None, typer.Option(help="HOST:PORT on which /metrics is served for Prometheus; port 0 picks a free one.")
+    ] = None,
 ) -> None:
     """Run both streams of a capability; the first run makes slots and publications and copies the tables.
 
@@ -92,13 +95,17 @@ def sync_run(
     import signal
     import threading
 
+    from cdc.exposition import serve_metrics
     from cdc.sync import run
     from config.reader import read_routes
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(read_routes(routes), capability, once=once, stop=stop)
+    loaded = read_routes(routes)
+    if metrics is not None:
+        serve_metrics(loaded, capability, metrics)
+    run(loaded, capability, once=once, stop=stop)
 
 
 @sync.command("check")
@@ -123,14 +130,19 @@ def sync_check(capability: CapabilityArgument, routes: RoutesOption = DEFAULT_RO
 def sync_status(
     capability: CapabilityArgument, routes: RoutesOption = DEFAULT_ROUTES, json: JsonOption = False
 ) -> None:
-    """Show both streams: state, delay, what was applied, the write-ahead log that their slots hold.
+    """Show both streams: state, delay, rates, what was applied, the write-ahead log that their slots hold.
+
+    It looks twice, half a second apart. `SELECT * FROM strangler.status` in either database shows its ends.
 
     Example: strangler sync status accounts
     """
-    from config.reader import read_routes
-    from runbook.screen_sync import stream_rows, streams_screen
+    from dataclasses import asdict
 
-    rows = stream_rows(read_routes(routes), capability)
+    from cdc.watch import look_twice
+    from config.reader import read_routes
+    from runbook.screen_sync import streams_screen
+
+    rows = [asdict(one) for one in look_twice(read_routes(routes), capability)]
     if json:
         show_json({"streams": rows})
     else:
