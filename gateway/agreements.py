@@ -15,6 +15,7 @@ from shadow.observation import Agreed, Side
 Subject = tuple[str, str, Side, int]  # route, capability, side of the control, status
 WHOLE_PAIRS_MAX: Final = 4
 PAIRS_MAX: Final = 2000
+TRAVELS, NOTED, NOTED_ALL = range(3)
 
 
 class Batch:
@@ -29,32 +30,27 @@ class Batch:
 
 
 class Agreements:
-    """The batches that wait to be taken; bounded, because `add` says when there is enough."""
+    """The batches that wait to be taken; bounded, because `note` says when there is enough."""
 
     def __init__(self, token: Callable[[bytes], str]) -> None:
         """`token` makes of a key what may leave the process."""
         self._token = token
         self._batches: dict[Subject, Batch] = {}
 
-    def must_travel(self, subject: Subject) -> bool:
-        """Whether the next pair of that sort is one of the few that go whole."""
+    def note(self, subject: Subject, key: bytes | None, seconds: tuple[float, float]) -> int:
+        """TRAVELS for one of the few pairs that go whole; else it is NOTED, and NOTED_ALL when there is enough."""
         batch = self._batches.get(subject)
         if batch is None:
             batch = self._batches[subject] = Batch()
-        if batch.whole >= WHOLE_PAIRS_MAX:
-            return False
-        batch.whole += 1
-        return True
-
-    def add(self, subject: Subject, key: bytes | None, control_seconds: float, candidate_seconds: float) -> bool:
-        """Note a pair that does not travel; True when the batch should be taken now."""
-        batch = self._batches[subject]
+        if batch.whole < WHOLE_PAIRS_MAX:
+            batch.whole += 1
+            return TRAVELS
         if key is None:
             batch.keyless += 1
         else:
             batch.keys.add(key)
-        batch.seconds += (control_seconds, candidate_seconds)
-        return len(batch.seconds) >= 2 * PAIRS_MAX
+        batch.seconds += seconds
+        return NOTED if len(batch.seconds) < 2 * PAIRS_MAX else NOTED_ALL
 
     def take(self, at: float) -> list[Agreed]:
         """Everything that has been noted, as events of that time."""

@@ -21,8 +21,8 @@ Message = tuple[bytes, bytes]
 class Call:
     """Ends exactly once, by calling `done`: `problem` is None, or the reason why there is no answer."""
 
-    __slots__ = ("_connection", "_done", "_live", "_message", "_parts", "_pool", "_started", "body_bytes", "body_max",
-                 "deadline", "fields", "problem", "seconds", "status")  # fmt: skip
+    __slots__ = ("_connection", "_done", "_live", "_message", "_parts", "_pool", "_seconds_max", "_started",
+                 "body_bytes", "body_max", "fields", "problem", "seconds", "status")  # fmt: skip
 
     def __init__(self, live: set[Call], pool: Pool, message: Message, bounds: tuple[int, float], done: Done) -> None:
         """`live` holds it until it has ended; `bounds` are the bytes of the answer's body and the seconds, at most."""
@@ -33,8 +33,7 @@ class Call:
         self._connection: UpstreamConnection | None = None
         self._done: Done | None = done
         self._started = monotonic()
-        self.body_max, seconds_max = bounds
-        self.deadline = self._started + min(seconds_max, pool.timeout)
+        self.body_max, self._seconds_max = bounds
         self.body_bytes = 0
         self.problem: str | None = None
         self.status = 0
@@ -105,7 +104,7 @@ class Call:
 
     def sweep(self, now: float) -> None:
         """End it when its time is over."""
-        if now > self.deadline and self._done is not None:
+        if now - self._started > min(self._seconds_max, self._pool.timeout) and self._done is not None:
             if self._connection is not None:
                 self._pool.breaker.failed(now)
             self._leave()

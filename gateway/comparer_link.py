@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from shadow.observation import Dropped, Errored, Event, Pair, Side, Skipped, encode
 
@@ -31,19 +31,11 @@ class ComparerLink(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._next_try = 0.0
         self._frames = bytearray()
+        self.is_away = True  # there is nobody to hand a pair to
+        self.is_busy = False  # the comparer takes pairs more slowly than they come
         self._gone = asyncio.Event()
         self._gone.set()
         self.counts: Counter[tuple[Kind, str, str, str]] = Counter()
-
-    @property
-    def is_away(self) -> bool:
-        """Whether there is nobody to hand a pair to."""
-        return self._transport is None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the comparer takes pairs more slowly than they come."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > self._buffer_bytes_max
 
     def hand_over(self, pair: Pair) -> bool:
         """Send a pair; False if it cannot be sent now."""
@@ -91,12 +83,23 @@ class ComparerLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The comparer is there."""
-        self._transport = transport  # type: ignore[assignment]  # uvloop's transport is a full one
+        self._transport = link = cast("asyncio.Transport", transport)  # uvloop's transport is a full one
+        link.set_write_buffer_limits(high=self._buffer_bytes_max)
+        self.is_away = self.is_busy = False
         self._gone.clear()
+
+    def pause_writing(self) -> None:
+        """As much is waiting for the comparer as may."""
+        self.is_busy = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self.is_busy = False
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it
         """The comparer has gone; the supervisor will start another one."""
         self._transport = None
+        self.is_away, self.is_busy = True, False
         self._gone.set()
 
     async def until_sent(self, seconds: float) -> None:

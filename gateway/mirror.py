@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from config.model import Breaker, Sandbox, Upstream
-from gateway.agreements import Agreements
+from gateway.agreements import NOTED_ALL, TRAVELS, Agreements
 from gateway.call import Call, Done, Message
 from gateway.comparer_link import ComparerLink, Kind
 from gateway.decision import Decision
@@ -94,7 +94,8 @@ class Mirror:
         if reason is not None:
             self.account("dropped", plan, reason)
             return None
-        candidate = policy.sandbox if isinstance(policy, Sandbox) else decision.mirror
+        # Not isinstance: a pydantic model answers that in Python, which would cost 2 us.
+        candidate = policy.sandbox if policy.__class__ is Sandbox else decision.mirror
         shot = Shot(self, exchange, (self._pools[decision.upstream], self._pools[candidate]), policy)
         self._live.add(shot)
         for data in exchange.early:
@@ -140,13 +141,14 @@ class Mirror:
         plan = shot.plan
         if control.equals(candidate, plan.compared):
             subject = (plan.name, plan.capability or "", control.side, control.status)
-            if self._agreements.must_travel(subject):
+            noted = self._agreements.note(subject, shot.key, (control.seconds, candidate.seconds))
+            if noted == TRAVELS:
                 self._hand_over(shot, (control, candidate), None)
                 return
             self._metrics.mirror[plan.name, "compared"] += 1
-            if self._agreements.add(subject, shot.key, control.seconds, candidate.seconds):
-                self._send_agreements()
             shot.finish()
+            if noted == NOTED_ALL:
+                self._send_agreements()
         elif shot.is_safe and control.differs(candidate) and self._repeating < self.limits.mirror_repeats_max:
             self._repeating += 1
             self._later(0, shot, control, candidate)

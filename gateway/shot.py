@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, cast
 from urllib.parse import quote_from_bytes
 
 import structlog
@@ -32,14 +32,17 @@ def contained(tell: Callable[Concatenate[Shot, P], None]) -> Callable[Concatenat
     """Whatever goes wrong in here ends the shot, and never the exchange that told it something."""
 
     @wraps(tell)
-    def guarded(shot: Shot, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(shot: Shot, told: Any = None) -> None:  # not *args: that would cost 0.2 us for each thing told
         try:
-            tell(shot, *args, **kwargs)
+            if told is None:
+                tell(shot)  # type: ignore[call-arg]  # what tells nothing takes nothing
+            else:
+                tell(shot, told)  # type: ignore[call-arg]
         except Exception:
             log.exception("mirror.failed", route=shot.plan.name)
             shot.end("dropped", "internal")
 
-    return guarded
+    return cast("Callable[Concatenate[Shot, P], None]", guarded)
 
 
 class Shot:
@@ -137,11 +140,14 @@ class Shot:
         else:
             self._ask_candidate(b"dry-run" if self._policy == "dry_run" else b"mirror")
 
-    @contained
     def control_failed(self, *, client_left: bool = False) -> None:
         """The control has no answer, or its client left before the request was complete."""
-        if client_left:
-            self.end("skipped", "client_left")
+        self._failed("client_left" if client_left else "")
+
+    @contained
+    def _failed(self, reason: str) -> None:
+        if reason:
+            self.end("skipped", reason)
         else:
             self.end("errored", self.side)
 

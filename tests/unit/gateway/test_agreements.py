@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.agreements import PAIRS_MAX, WHOLE_PAIRS_MAX, Agreements, Subject
+from gateway.agreements import NOTED, NOTED_ALL, PAIRS_MAX, TRAVELS, WHOLE_PAIRS_MAX, Agreements, Subject
 from shadow.observation import decode, encode
 
 READS: Subject = ("GET /a", "accounts", "legacy", 200)
@@ -14,16 +14,16 @@ def agreements() -> Agreements:
 
 
 def note(one: Agreements, subject: Subject, key: bytes | None) -> None:
-    if not one.must_travel(subject):
-        one.add(subject, key, 0.001, 0.002)
+    one.note(subject, key, (0.001, 0.002))
 
 
 def test_first_pairs_of_each_sort_travel_whole_and_the_others_are_counted() -> None:
     one = agreements()
     for subject in (READS, MISSES):
-        assert [one.must_travel(subject) for _ in range(WHOLE_PAIRS_MAX + 2)] == [True] * WHOLE_PAIRS_MAX + [False] * 2
-    assert one.take(1.0) == []
-    assert one.must_travel(READS)
+        noted = [one.note(subject, b"k", (1.0, 1.0)) for _ in range(WHOLE_PAIRS_MAX + 2)]
+        assert noted == [TRAVELS] * WHOLE_PAIRS_MAX + [NOTED] * 2
+    assert [event.count for event in one.take(1.0)] == [2, 2]
+    assert one.note(READS, b"k", (1.0, 1.0)) == TRAVELS
 
 
 def test_every_pair_that_does_not_travel_is_in_one_batch_with_its_key_and_its_times() -> None:
@@ -48,9 +48,10 @@ def test_every_pair_that_does_not_travel_is_in_one_batch_with_its_key_and_its_ti
 
 def test_batch_that_is_full_says_so() -> None:
     one = agreements()
-    for _ in range(WHOLE_PAIRS_MAX + 1):
-        one.must_travel(READS)
-    assert [one.add(READS, b"k", 1.0, 1.0) for _ in range(PAIRS_MAX)] == [False] * (PAIRS_MAX - 1) + [True]
+    for _ in range(WHOLE_PAIRS_MAX):
+        note(one, READS, b"k")
+    noted = [one.note(READS, b"k", (1.0, 1.0)) for _ in range(PAIRS_MAX)]
+    assert noted == [NOTED] * (PAIRS_MAX - 1) + [NOTED_ALL]
 
 
 def test_key_that_leaves_is_the_token() -> None:
