@@ -109,6 +109,7 @@ class ComparerLink(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what is left and close."""
+        self.is_busy = False  # there is no later
         self.sweep(0.0)
         if self._transport is not None:
             self._transport.close()

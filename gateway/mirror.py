@@ -156,8 +156,8 @@ class Mirror:
             self._hand_over(shot, (control, candidate), None)
 
     def _send_agreements(self) -> None:
-        """They wait where the comparer cannot take them; while that lasts, hardly any are added."""
-        if not (self.link.is_away or self.link.is_busy):
+        """They wait where the comparer cannot take them, but not for ever; while that lasts, hardly any are added."""
+        if not self.link.is_away and (self.is_draining or not self.link.is_busy):
             for event in self._agreements.take(datetime.now(UTC).timestamp()):
                 self.link.send(event)
 
