@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measure the delay from a write on the source to its being visible on the target, ours beside PostgreSQL's own.
 
-One client writes small transactions (an insert and an update) at a steady rate. Both contenders replicate the same
-stream at the same time, each into a database of its own; one observer asks each target every two milliseconds which
-rows it can see. A row's delay runs from its statement on the source to the observer's sight of it, so it holds the
+Four clients write small transactions (an insert and an update) at a steady rate, each commit waiting for the disk: a log
+that is not flushed is not sent. Both contenders replicate the same stream at the same time, each into a database of its
+own; one observer asks each target every two milliseconds which rows it can see. A row's delay runs from its statement on the source to the observer's sight of it, so it holds the
 source's commit and up to two milliseconds of looking.
 
     python3 benchmarks/delay_bench.py --rate 1000 --seconds 60
@@ -50,19 +50,23 @@ class Observer(threading.Thread):
         self.database, self.delays, self.ends = database, list[float](), threading.Event()
 
     def run(self) -> None:
-        seen = 0
+        whole, beyond = 0, set[int]()  # everything up to `whole` was seen, and these: clients commit in any order
         with psycopg.connect(host="127.0.0.1", port=TARGET, user=USER, dbname=self.database, autocommit=True) as conn:
             while not self.ends.wait(LOOK_SECONDS):
                 rows = conn.execute(
                     "select id, extract(epoch from clock_timestamp() - at)::float8 from tick where id > %s order by id",
-                    (seen,),
+                    (whole,),
                 ).fetchall()
-                self.delays += [seconds for _, seconds in rows]
-                seen = rows[-1][0] if rows else seen
+                self.delays += [seconds for number, seconds in rows if number not in beyond]
+                beyond.update(number for number, _ in rows)
+                while whole + 1 in beyond:
+                    whole += 1
+                    beyond.remove(whole)
 
 
 def prepare(pg: Postgres) -> Path:
     pg.script(SOURCE, "bank", TABLES)
+    pg.sql(SOURCE, "bank", "alter database bank set synchronous_commit = on")
     schema = pg.call(*pg.client("pg_dump", SOURCE), "--schema-only", "bank")
     for database in ("native", "ours"):
         pg.sql(TARGET, "postgres", f"create database {database}")
@@ -84,7 +88,7 @@ def percentile(values: list[float], share: float) -> float:
 def load(pg: Postgres, rate: int, seconds: float) -> None:
     script = pg.directory / "transaction.sql"
     script.write_text(TRANSACTION)
-    flags = ["-n", "-M", "prepared", "-c", "1", "-R", str(rate), "-T", str(int(seconds)), "-f", script]
+    flags = ["-n", "-M", "prepared", "-c", "4", "-R", str(rate), "-T", str(int(seconds)), "-f", script]
     pg.call(*pg.client("pgbench", SOURCE), *flags, "bank")
 
 
