@@ -11,21 +11,21 @@ from collections.abc import Iterable, Sequence
 from time import monotonic
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
 
 from cdc.batch import Ending, Part, Rekey, TableRows, Truncate, collapse, frame
 from cdc.copy_rows import Layout, Rows, frame_keys, frame_partial
 from cdc.crash_points import reached
 from cdc.mapping import Mapping
 from cdc.pgoutput import as_datetime
+from cdc.script import Step, play
 from cdc.session import Session
 from cdc.state import checkpoint
-from cdc.statements import ROLES, Statements
+from cdc.statements import ROLES, Statements, trusted
 from cdc.stream_errors import RowRefused, ValueMissing, reason_of
 
 DURABLE_SECONDS = 1.0  # how often the target is asked to make durable what may then be confirmed
 REFUSALS = (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.RaiseException)
-_COPY_CHUNK_BYTES = 128 << 10
 
 
 class Applier:
@@ -51,17 +51,19 @@ class Applier:
 
     def apply(self, part: Part) -> None:
         """Apply one part. Raises RowRefused, ValueMissing; with psycopg's errors the connection is to be given up."""
-        if not self._is_open:
-            self._conn.execute(self._session.begin())
-            self._is_open = True
-            reached("apply.begun")
         if part.first is not None:
+            self._play(self._opening())
             self._do_first(part.first)
-        if part.changes:
-            self._do_changes(part)
-            self._rows += len(part.changes)
+        self._rows += len(part.changes)
+        ending = part.ending
+        if part.changes and self._do_changes(part, self._ending(ending) if ending is not None else []):
+            ending = None
+        if ending is not None:
+            self._play([*self._opening(), *self._ending(ending)])
         if part.ending is not None:
-            self._commit(part.ending)
+            reached("apply.committed")
+            self._is_open = self._has_staged = False
+            self._committed, self._rows = part.ending.position, 0
 
     def durable(self, *, now: bool = False) -> int:
         """The position that may be confirmed; asked of the target from time to time, or `now`."""
@@ -71,22 +73,27 @@ class Applier:
             self._asked_at = monotonic()
         return self._durable
 
-    def _commit(self, ending: Ending) -> None:
-        reached("apply.applied")
+    def _opening(self) -> list[Step]:
+        """What begins a target transaction, if none is open."""
+        if self._is_open:
+            return []
+        self._is_open = True
+        return [Step(trusted(self._session.begin().decode()))]
+
+    def _ending(self, ending: Ending) -> list[Step]:
+        """What records the position and commits."""
         wait = sql.SQL("SET LOCAL synchronous_commit = on" if ending.marker else "SELECT")
-        self._conn.execute(
-            sql.SQL("; ").join(
-                [
-                    checkpoint(self._session.stream, ending, self._rows),
-                    self._session.place(ending.position, as_datetime(ending.commit_us)),
-                    wait,
-                    sql.SQL("COMMIT"),
-                ]
-            )
+        at = as_datetime(ending.commit_us)
+        statements = (
+            checkpoint(self._session.stream, ending, self._rows),
+            self._session.place(ending.position, at),
+            wait,
+            sql.SQL("COMMIT"),
         )
-        reached("apply.committed")
-        self._is_open = self._has_staged = False
-        self._committed, self._rows = ending.position, 0
+        return [Step(statement) for statement in statements]
+
+    def _play(self, steps: list[Step]) -> None:
+        play(self._conn, steps, lambda is_last: reached("apply.staged") if is_last else reached("apply.begun"))
 
     def _do_first(self, first: Truncate | Rekey) -> None:
         if isinstance(first, Truncate):
@@ -94,26 +101,46 @@ class Applier:
                 self._conn.execute(self._of(layout).empty())
             return
         layout, of = first.layout, self._of(first.layout)
-        self._clear()
-        self._copy(of.copy("old", layout.keys), frame_keys(layout, [first.old]))
-        self._copy(of.copy("partial", layout.columns), frame_partial(layout, [first.new]))
-        self._conn.execute(of.rekey())
-        self._do_changes(Part([first.new], {layout.relation.id: layout}).prepare())
+        self._play(
+            [
+                *self._clear(),
+                *self._copy(of.copy("old", layout.keys), frame_keys(layout, [first.old])),
+                *self._copy(of.copy("partial", layout.columns), frame_partial(layout, [first.new])),
+                Step(of.rekey()),
+            ]
+        )
+        self._do_changes(Part([first.new], {layout.relation.id: layout}).prepare(), [])
 
-    def _do_changes(self, part: Part) -> None:
-        """All changes at once; where the target refuses a row, in halves until it is found."""
-        self._conn.execute("SAVEPOINT strangler_part")
+    def _do_changes(self, part: Part, ending: list[Step]) -> bool:
+        """All changes at once; where the target refuses a row, in halves until it is found. True if it has ended, too.
+
+        The ending is in the same query where nothing has to be looked at before it.
+        """
+        has_partial = any(rows.partial for rows in part.tables)
+        steps = [
+            *self._opening(),
+            Step(sql.SQL("SAVEPOINT strangler_part")),
+            *self._steps(part.tables, is_trusting=True),
+        ]
         try:
-            self._run(part.tables, is_trusting=True)
+            self._play([*steps, *([] if has_partial else ending)])
+            self._do_partial(part.tables)
         except REFUSALS:
-            self._back("strangler_part")
+            if self._conn.info.transaction_status == pq.TransactionStatus.IDLE:  # refused by the COMMIT itself
+                self._is_open = self._has_staged = False
+                self._play(self._opening())
+            else:
+                self._back("strangler_part")
             self._do_carefully(part.changes, part)
+            return False
+        return bool(ending) and not has_partial
 
     def _do_carefully(self, changes: list[bytes], part: Part) -> None:
         tables = frame(collapse(changes, part.layouts))
         self._conn.execute("SAVEPOINT strangler_slice")
         try:
-            self._run(tables, is_trusting=False)
+            self._play(self._steps(tables, is_trusting=False))
+            self._do_partial(tables)
         except REFUSALS as error:
             self._back("strangler_slice")
             if len(changes) == 1:
@@ -128,38 +155,31 @@ class Applier:
     def _back(self, savepoint: str) -> None:
         self._conn.execute(f"ROLLBACK TO {savepoint}".encode())
 
-    def _run(self, tables: Sequence[TableRows], *, is_trusting: bool) -> None:
+    def _steps(self, tables: Sequence[TableRows], *, is_trusting: bool) -> list[Step]:
         """Copy and apply. Trusting: what was inserted in the source is not in the target yet."""
-        self._clear()
         order = list(self._statements)
         tables = sorted(tables, key=lambda rows: order.index(rows.layout.mapping.source_table))
+        steps = self._clear()
         for rows in tables:
-            self._stage(rows, is_trusting=is_trusting)
-        reached("apply.staged")
-        statements = list(self._removals(reversed(tables)))
-        self._execute(statements)
-        reached("apply.removed")
+            steps += self._stage(rows, is_trusting=is_trusting)
+        steps += map(Step, self._removals(reversed(tables)))
         for rows in tables:
-            self._add(rows, statements, is_trusting=is_trusting)
+            steps += self._add(rows, is_trusting=is_trusting)
         if not self._session.is_replica:
-            statements.append(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE").format())
-        self._execute(statements)
+            steps.append(Step(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE")))
+        return steps
+
+    def _do_partial(self, tables: Sequence[TableRows]) -> None:
         for rows in tables:
             for missing, partial in rows.partial.items():
                 self._update_partial(rows.layout, missing, partial)
 
-    def _execute(self, statements: list[sql.Composed]) -> None:
-        """Run what has gathered, in one round trip."""
-        if statements:
-            self._conn.execute(sql.SQL("; ").join(statements))
-            statements.clear()
-
-    def _stage(self, rows: TableRows, *, is_trusting: bool) -> None:
+    def _stage(self, rows: TableRows, *, is_trusting: bool) -> list[Step]:
         of, layout = self._of(rows.layout), rows.layout
-        self._copy(of.copy("changed", layout.columns), rows.changed)
+        steps = self._copy(of.copy("changed", layout.columns), rows.changed)
         if not (is_trusting and of.copies_straight):
-            self._copy(of.copy("inserted", layout.columns), rows.inserted)
-        self._copy(of.copy("deleted", layout.keys), rows.deleted)
+            steps += self._copy(of.copy("inserted", layout.columns), rows.inserted)
+        return steps + self._copy(of.copy("deleted", layout.keys), rows.deleted)
 
     def _removals(self, tables: Iterable[TableRows]) -> Iterable[sql.Composed]:
         for rows in tables:
@@ -169,22 +189,20 @@ class Applier:
             if rows.changed.count and (moved_out := of.moved_out("changed")) is not None:
                 yield moved_out
 
-    def _add(self, rows: TableRows, statements: list[sql.Composed], *, is_trusting: bool) -> None:
-        """Changed and new rows of one table: statements for later, or, where they need none, straight into it."""
+    def _add(self, rows: TableRows, *, is_trusting: bool) -> list[Step]:
+        """Changed and new rows of one table, from staging or, where they need none, straight into it."""
         of = self._of(rows.layout)
-        if rows.changed.count:
-            statements.append(of.upsert("changed"))
+        steps = [Step(of.upsert("changed"))] if rows.changed.count else []
         if rows.inserted.count and is_trusting and of.copies_straight:
-            self._execute(statements)
-            self._copy(of.copy_straight(rows.layout.columns), rows.inserted)
+            steps += self._copy(of.copy_straight(rows.layout.columns), rows.inserted)
         elif rows.inserted.count:
-            statements.append(of.insert() if is_trusting else of.upsert("inserted"))
+            steps.append(Step(of.insert() if is_trusting else of.upsert("inserted")))
+        return steps
 
     def _update_partial(self, layout: Layout, missing: tuple[str, ...], rows: Rows) -> None:
         """Rows in which large values are missing; they must be in the target, because the values are nowhere else."""
         of = self._of(layout)
-        self._clear()
-        self._copy(of.copy("partial", layout.columns), rows)
+        self._play([*self._clear(), *self._copy(of.copy("partial", layout.columns), rows)])
         column = of.not_computable(missing)
         absent = self._conn.execute(of.absent()).fetchone()
         if column is None and absent is not None and absent[0]:
@@ -199,7 +217,7 @@ class Applier:
         """The error of one row, by its key; the server's own words may quote values, so only its facts are used."""
         of = self._of(rows.layout)
         role = "deleted" if rows.deleted.count else "changed" if rows.changed.count else "inserted"
-        self._stage(rows, is_trusting=False)
+        self._play(self._stage(rows, is_trusting=False))
         mapping = of.mapping
         return RowRefused(
             self._session.stream, mapping.source_table, self._key(of, role), mapping.target_table, reason_of(error)
@@ -212,17 +230,16 @@ class Applier:
     def _of(self, layout: Layout) -> Statements:
         return self._statements[layout.mapping.source_table]
 
-    def _copy(self, into: sql.Composed, rows: Rows) -> None:
+    def _copy(self, into: sql.Composed, rows: Rows) -> list[Step]:
         if not rows.count:
-            return
+            return []
         self._has_staged = True
-        with self._conn.cursor().copy(into) as copy:
-            for start in range(0, len(rows.data), _COPY_CHUNK_BYTES):
-                copy.write(rows.data[start : start + _COPY_CHUNK_BYTES])
+        return [Step(into, rows)]
 
-    def _clear(self) -> None:
+    def _clear(self) -> list[Step]:
         """Empty the staging tables of the open transaction; a commit does it by itself."""
-        if self._has_staged:
-            names = [of.staging(role) for of in self._statements.values() for role in ROLES]
-            self._conn.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))
-            self._has_staged = False
+        if not self._has_staged:
+            return []
+        self._has_staged = False
+        names = [of.staging(role) for of in self._statements.values() for role in ROLES]
+        return [Step(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))]

@@ -23,10 +23,8 @@ SetupPoint = Literal[
 StreamPoint = Literal[
     "stream.started",  # the server sends; nothing was read
     "read.sealed",  # a part is framed; the applier does not have it
-    "apply.begun",  # the target transaction is open
-    "apply.staged",  # rows are in the staging tables
-    "apply.removed",  # rows that were deleted are gone; new ones are not there
-    "apply.applied",  # all rows are as they will be; the position is not
+    "apply.begun",  # the target waits for rows; some may be in the staging tables
+    "apply.staged",  # it has had them all and goes on by itself, perhaps to its COMMIT; we have heard nothing
     "apply.committed",  # rows and position are committed; we have not heard of it
     "confirm.durable",  # the target has it on disk; the source does not know
     "confirm.told",  # the source was told
