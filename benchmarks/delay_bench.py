@@ -92,6 +92,15 @@ def load(pg: Postgres, rate: int, seconds: float) -> None:
     pg.call(*pg.client("pgbench", SOURCE), *flags, "bank")
 
 
+def await_all(pg: Postgres, observers: list[Observer]) -> int:
+    """Wait until each has seen every row; how many there are."""
+    wanted = int(pg.sql(SOURCE, "bank", "select count(*) from tick"))
+    deadline = time.monotonic() + 60
+    while any(len(one.delays) < wanted for one in observers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return wanted
+
+
 def measure(pg: Postgres, routes: Path, rate: int, seconds: float) -> dict[str, list[float]]:
     streams = subprocess.Popen(
         ["strangler", "sync", "run", "ours", "--routes", str(routes)],
@@ -100,17 +109,13 @@ def measure(pg: Postgres, routes: Path, rate: int, seconds: float) -> dict[str, 
     )
     observers = [Observer(database) for database in ("native", "ours")]
     try:
-        load(pg, rate, WARM_UP_SECONDS)
-        time.sleep(WARM_UP_SECONDS)
         for observer in observers:
             observer.start()
-        time.sleep(1)
+        load(pg, rate, WARM_UP_SECONDS)
+        await_all(pg, observers)  # both stream
         warm = {one.database: len(one.delays) for one in observers}
         load(pg, rate, seconds)
-        wanted = int(pg.sql(SOURCE, "bank", "select count(*) from tick"))
-        deadline = time.monotonic() + 30
-        while any(len(one.delays) < wanted for one in observers) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wanted = await_all(pg, observers)
     finally:
         for observer in observers:
             observer.ends.set()
