@@ -70,7 +70,7 @@ class Operations:
             if outcome == "refused":
                 path, problems = str(self.table_in_force.path), list(self.table_in_force.refused)
                 _log.error("table.refused", path=path, problems=problems)
-            if outcome != "accepted":
+            if outcome != "accepted" and not self._is_behind():
                 return
             do, fields = self._apply()
             # The comparer answers no client: nobody waits for it.
@@ -79,6 +79,11 @@ class Operations:
             telling.add_done_callback(self._telling.discard)
             await self._tell(self.workers, do, fields)
             _log.info("table.in_force", digest=self.table_in_force.digest, path=str(self.table_in_force.path))
+
+    def _is_behind(self) -> bool:
+        """Whether a worker works with another table: it was too busy to answer when it was told."""
+        members = [child for child in self.workers.members if child is not None and child.is_ready]
+        return any(child.digest != self.table_in_force.digest for child in members)
 
     async def _tell(self, crew: Crew, do: str, fields: Mapping[str, Any]) -> None:
         for answer in await crew.call_all(do, fields):

@@ -229,7 +229,7 @@ class WorkerControl(Control):
         """Read what routes.yaml will be in a moment; it is in force only when `do_table` finds it in the file."""
         raw, path = message["content"].encode(), Path(message["origin"])
         self._foreseen = await asyncio.to_thread(parse_routes, raw, path, os.environ)
-        return {"digest": self._foreseen.digest}
+        return {"foreseen": self._foreseen.digest}  # `digest` is what is in force
 
     async def do_table(self, message: Message) -> Message:
         """Read another routes.yaml and put it in force; one that is not valid changes nothing."""

@@ -131,3 +131,16 @@ def test_without_a_comparer_there_is_no_summary(path: Path) -> None:
             await operations.shadow("accounts")
 
     _play(path, story, workers=1)
+
+
+def test_a_worker_that_missed_a_table_is_told_again(path: Path) -> None:
+    async def story(operations: Operations) -> None:
+        _edit(path, "stage: canary")
+        missed = operations.workers.members[0]
+        await operations.reload()
+        assert missed is not None
+        missed.digest = "an older one"
+        table = await operations.table()
+        assert {worker["digest"] for worker in table["workers"]} == {table["digest"]}
+
+    _play(path, story)
