@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from config.errors import DatabaseDown, StranglerError, UnknownCapability
 from config.model import Routes
 from config.reader import read_routes
-from runbook import runs
+from runbook import pauses, runs
 from runbook.approvals import Decisions, Waiver, decide, decisions_on, give_waiver, waivers_of
 from runbook.checks import findings_of
 from runbook.control import Control
@@ -23,8 +23,9 @@ from runbook.gates import Finding, with_waivers
 from runbook.ground import Ground, standing_on, transition_of
 from runbook.journal import Journal
 from runbook.lease import Lease, acquire, release
+from runbook.pauses import Pause
 from runbook.plan import Action, Bindings, Plan, is_stale, mappings_digest
-from runbook.stages import Kind, Transition
+from runbook.stages import Kind, Transition, abandon_from
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,23 @@ def back(
     return _move(routes_path, _Order(capability, "back", None, plan_hash, actor), progress)
 
 
+def abandon(routes_path: Path, capability: str, *, actor: str, progress: Progress = quiet) -> Outcome:
+    """Give a capability up: it is on legacy again, and nothing of its streams is left. Raises NoSuchTransition."""
+    return _move(routes_path, _Order(capability, "abandon", None, None, actor), progress)
+
+
+def pause(routes_path: Path, capability: str, *, actor: str, reason: str) -> Pause:
+    """Let a capability go no further until somebody resumes it. Raises UnknownCapability."""
+    with _desk(routes_path, capability) as desk:
+        return pauses.pause(desk.journal, capability, actor, reason)
+
+
+def resume(routes_path: Path, capability: str, *, actor: str) -> Pause | None:
+    """Take a pause back; None where there was none. Raises UnknownCapability."""
+    with _desk(routes_path, capability) as desk:
+        return pauses.resume(desk.journal, capability, actor)
+
+
 def approve(  # noqa: PLR0913  # the words of one sentence, all of them named by the caller
     routes_path: Path,
     capability: str,
@@ -114,9 +132,7 @@ def waive(  # noqa: PLR0913  # as above
     routes_path: Path, capability: str, gate: str, *, lasting: timedelta, reason: str, actor: str, second: str
 ) -> Waiver:
     """Let a gate pass for a time, on the word of two people. Raises NeedsTwoPeople, UnknownGate."""
-    with _desk(routes_path) as desk:
-        if capability not in desk.routes.capabilities:
-            raise UnknownCapability(capability, tuple(desk.routes.capabilities))
+    with _desk(routes_path, capability) as desk:
         return give_waiver(desk.journal, Waiver(capability, gate, reason, actor, second, ""), lasting)
 
 
@@ -152,7 +168,7 @@ class _Watch:
 
 def _move(routes_path: Path, order: _Order, progress: Progress) -> Outcome:
     watch = _Watch(progress)
-    with _desk(routes_path) as desk, _leased(desk, order) as lease:
+    with _desk(routes_path, order.capability) as desk, _leased(desk, order) as lease:
         left = runs.interrupted(desk.control, order.capability)
         if left is None:
             return _run(desk, lease, order, watch)
@@ -166,6 +182,10 @@ def _move(routes_path: Path, order: _Order, progress: Progress) -> Outcome:
 
 def _run(desk: _Desk, lease: Lease, order: _Order, watch: _Watch) -> Outcome:
     transition = transition_of(desk.routes, order.capability, order.kind, order.percent)
+    if order.kind == "advance":
+        pauses.must_not_be_paused(desk.control, order.capability)
+    if order.kind == "abandon":
+        abandon_from(order.capability, transition.from_stage, runs.moved_by(desk.control, order.capability))
     with standing_on(desk.routes, order.capability, transition, desk.journal, actor=order.actor) as ground:
         plan = _plan_on(ground)
         if order.plan_hash is not None and is_stale(order.plan_hash, plan.hash):
@@ -225,8 +245,10 @@ def _plan_on(ground: Ground) -> Plan:
 
 
 @contextmanager
-def _desk(routes_path: Path) -> Iterator[_Desk]:
+def _desk(routes_path: Path, capability: str | None = None) -> Iterator[_Desk]:
     routes = read_routes(routes_path)
+    if capability is not None and capability not in routes.capabilities:
+        raise UnknownCapability(capability, tuple(routes.capabilities))
     control = Control.of(routes)
     try:
         journal = Journal(control)
@@ -245,8 +267,6 @@ def _ground(desk: _Desk, capability: str, kind: Kind, percent: float | None) -> 
 
 @contextmanager
 def _leased(desk: _Desk, order: _Order) -> Iterator[Lease]:
-    if order.capability not in desk.routes.capabilities:
-        raise UnknownCapability(order.capability, tuple(desk.routes.capabilities))
     lease = acquire(desk.control, order.capability, order.actor)
     try:
         yield lease

@@ -9,9 +9,9 @@ from typing import Literal
 import sqlalchemy as sa
 
 from runbook.control import APPROVAL, WAIVER, Control, now, stamp
-from runbook.errors import NeedsTwoPeople, UnknownGate, WaiverTooLong
 from runbook.gates import BY_NAME
 from runbook.journal import Journal
+from runbook.people_errors import NeedsTwoPeople, UnknownGate, WaiverTooLong
 from runbook.plan import Plan
 
 WAIVER_LASTING_MAX = timedelta(days=30)

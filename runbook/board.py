@@ -107,8 +107,8 @@ def legal_commands(capability: str, stage: str) -> tuple[str, ...]:
     """Return the commands that are legal in a stage."""
     commands = {
         "legacy": ("advance",),
-        "shadow": ("advance", "back"),
-        "canary": ("advance", "advance --percent N", "back"),
+        "shadow": ("advance", "back", "abandon"),
+        "canary": ("advance", "advance --percent N", "advance --auto", "back"),
         "modern": ("advance", "back"),
         "retired": (),
     }[stage]
@@ -140,8 +140,7 @@ def _board(routes: Routes, name: str, control: Control, gateways: Gateways) -> B
 
 def _next(name: str, one: Capability, left: runs.Run | None) -> str:
     if left is not None:
-        verb = "advance" if left.transition.kind == "advance" else "back"
-        return f"strangler {verb} {name}  (completes or undoes run {left.id})"
+        return f"strangler {left.transition.kind} {name}  (completes or undoes run {left.id})"
     if one.stage == "canary" and (percent := next_percent(one.canary_percent)) is not None:
         return f"strangler advance {name} --percent {percent:g}"
     return f"strangler plan {name}" if one.stage != "retired" else "nothing: it is retired"

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from config.errors import StranglerError
-from runbook.commands import compare, demo, journal, move, people, routes, run, tools
+from runbook.commands import care, compare, demo, journal, move, people, routes, run, tools
 
 app = typer.Typer(
     name="strangler",
@@ -42,6 +42,10 @@ for command in (
     people.approve,
     people.reject,
     people.waive,
+    people.pause,
+    people.resume,
+    move.abandon,
+    care.doctor,
 ):
     app.command()(command)
 app.add_typer(journal.journal, name="journal")

@@ -86,6 +86,14 @@ WAIVER = sa.Table(
     sa.Column("at", TEXT, nullable=False),
     sa.Column("expires_at", TEXT, nullable=False),
 )
+PAUSE = sa.Table(
+    "pause",
+    METADATA,
+    sa.Column("capability", TEXT, primary_key=True),
+    sa.Column("actor", TEXT, nullable=False),
+    sa.Column("reason", TEXT, nullable=False),
+    sa.Column("at", TEXT, nullable=False),
+)
 JOURNAL = sa.Table(
     "journal",
     METADATA,

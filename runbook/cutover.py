@@ -9,6 +9,7 @@ import structlog
 from cdc import fence, state
 from runbook.errors import GatewayUnreachable, SpotDifference
 from runbook.execute import Step, Steps
+from runbook.farewell import StreamsEnded, StreamsStandStill
 from runbook.ground import Ground
 from runbook.runs import RunRecord
 from runbook.sequences import GAP, SequencePlan
@@ -248,6 +249,10 @@ def steps_for(ground: Ground, record: RunRecord | None = None) -> Steps:
     """Return the steps of the ground's transition. Without a record (for a plan) the gates' answers are not kept."""
     opening: list[Step] = [Preflight(ground, record), Approvals(ground)]
     commit, stage = PointOfNoReturn(ground), StageWritten(ground)
+    if ground.transition.kind == "abandon":
+        if ground.sides is None:
+            return Steps(opening, commit, [stage])
+        return Steps([*opening, StreamsStandStill(ground)], commit, [stage, CensusEnds(ground), StreamsEnded(ground)])
     if not ground.transition.moves_writes:
         closing: list[Step] = [stage]
         if ground.transition.to_stage == "retired" and ground.sides:

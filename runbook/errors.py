@@ -251,38 +251,6 @@ class JournalBroken(StranglerError):
 
 
 @dataclass(eq=False)
-class NeedsTwoPeople(StranglerError):
-    """A waiver was asked for by one person alone, or an approval by the one who started the run."""
-
-    what: str
-    exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """What needs them."""
-        return f"{self.what} needs two different people."
-
-
-@dataclass(eq=False)
-class UnknownGate(StranglerError):
-    """A waiver or a question named a gate that does not exist."""
-
-    gate: str
-    known: tuple[str, ...]
-    exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """The name."""
-        return f"There is no gate {self.gate!r}."
-
-    @property
-    def hint(self) -> str:
-        """The names that exist."""
-        return f"Known: {', '.join(self.known)}."
-
-
-@dataclass(eq=False)
 class SpotDifference(StranglerError):
     """The quick comparison inside the pause found that the two databases do not agree."""
 
@@ -317,17 +285,3 @@ class SequenceTooSmall(StranglerError):
     def hint(self) -> str:
         """Make it larger."""
         return f"ALTER SEQUENCE {self.sequence} AS bigint, or raise its MAXVALUE."
-
-
-@dataclass(eq=False)
-class WaiverTooLong(StranglerError):
-    """A waiver was asked for that lasts no time, or so long that nobody would remember it."""
-
-    asked: str
-    longest: str
-    exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """What was asked for, and what is possible."""
-        return f"A waiver lasts more than nothing and at most {self.longest}, not {self.asked}."

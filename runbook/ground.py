@@ -14,7 +14,7 @@ from runbook.control import Control, run_directory
 from runbook.gateways import Gateways
 from runbook.journal import Journal
 from runbook.sides import Side, Sides, open_sides
-from runbook.stages import Home, Kind, Transition, advance_from, back_from
+from runbook.stages import Home, Kind, Transition, abandon_from, advance_from, back_from
 from runbook.waiting import Budget
 
 HOLD_BUDGET_SECONDS = 3.0
@@ -112,6 +112,8 @@ def transition_of(routes: Routes, name: str, kind: Kind, percent: float | None) 
     if name not in routes.capabilities:
         raise UnknownCapability(name, tuple(routes.capabilities))
     capability = routes.capabilities[name]
+    if kind == "abandon":
+        return abandon_from(name, capability.stage, "")
     if kind == "back":
         return back_from(name, capability.stage, capability.canary_percent)
     transition = advance_from(name, capability.stage, capability.canary_percent, percent)

@@ -51,6 +51,13 @@ class Plan:
         return self.bindings.capability
 
     @property
+    def loses(self) -> str:
+        """What is lost by it: fence, marker and drain leave nothing behind, and without them only reads move."""
+        if not self.transition.moves_writes:
+            return "nothing: only reads are answered elsewhere"
+        return "nothing: every write of the home is on the other side before it becomes the home"
+
+    @property
     def hash(self) -> str:
         """SHA-256 over transition, bindings and actions; evidence and approvals are not part of it."""
         return plan_hash(self.transition, self.bindings, self.actions)

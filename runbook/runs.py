@@ -180,6 +180,14 @@ def completed_runs(control: Control, capability: str) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def moved_by(control: Control, capability: str) -> str:
+    """Return a run that passed the point of no return of a cutover, so that writes reached modern; or nothing."""
+    passed = (RUN.c.capability == capability) & RUN.c.status.in_(("committed", "done"))
+    with control.reading() as connection:
+        query = sa.select(RUN.c.id).where(passed & (RUN.c.to_stage == "modern")).limit(1)
+        return str(connection.execute(query).scalar() or "")
+
+
 def last_findings(control: Control, capability: str) -> tuple[tuple[str, bool, str, str], ...]:
     """Return (gate, ok, evidence, at) of the last time that the capability's gates were asked in a run."""
     newest = sa.select(GATE_RESULT.c.run_id).where(GATE_RESULT.c.capability == capability)

@@ -16,6 +16,7 @@ from rich.text import Text
 from runbook.advance import Outcome
 from runbook.approvals import Decisions, Waiver
 from runbook.board import Board, read_boards
+from runbook.doctor import Ailment
 from runbook.execute import Event, Result
 from runbook.gates import Finding
 from runbook.journal import Entry, JournalCheck
@@ -99,6 +100,21 @@ def waiver_screen(waiver: Waiver) -> RenderableType:
     return Text(f"{waiver.gate} is waived by {waiver.people} until {waiver.expires_at[:16]}: {waiver.reason}", "red")
 
 
+def doctor_screen(found: Sequence[Ailment]) -> RenderableType:
+    """Everything that was looked at; what stops a step is red, with its remedy below it."""
+    table = Table("", "capability", "part", "seen", box=None, padding=(0, 1))
+    for one in found:
+        mark = Text("STOPS", "bold red") if one.stops else Text("!!", "yellow") if one.remedy else Text("ok", "green")
+        seen = Text(one.seen)
+        if one.remedy:
+            seen.append(f"\n  {one.remedy}", "yellow")
+        table.add_row(mark, one.capability or "-", one.part, seen)
+    stopping = sum(one.stops for one in found)
+    return Group(
+        table, Text(f"{stopping} of {len(found)} would stop the next step" if stopping else "nothing would stop it")
+    )
+
+
 def watch_boards(routes_path: Path, capability: str | None, seconds: float = 1.0) -> None:
     """Show the board on stderr and refresh it, until Ctrl-C."""
     with suppress(KeyboardInterrupt), Live(console=Console(stderr=True), auto_refresh=False) as live:
@@ -152,6 +168,8 @@ def _board(board: Board) -> RenderableType:
         rows.add_row(_ok(stream.state == "streaming" and not stream.alarms), "stream", Text(text))
     for gate, ok, evidence, at in board.last_gates:
         rows.add_row(_ok(ok), "gate", Text(f"{gate}: {evidence}  ({at[11:19]})"))
+    if board.waivers:
+        rows.add_row(Text("!!", "red"), "waiver", Text(f"{len(board.waivers)} gate(s) are waived", "bold red"))
     for waiver in board.waivers:
         rows.add_row(Text("!!", "red"), "waiver", waiver_screen(waiver))
     for done in board.last_runs[:3]:

@@ -8,7 +8,7 @@ from typing import Literal
 from config.model import Stage
 from runbook.errors import NoSuchTransition
 
-Kind = Literal["advance", "back"]
+Kind = Literal["advance", "back", "abandon"]
 Home = Literal["legacy", "modern"]
 
 STAGES: tuple[Stage, ...] = ("legacy", "shadow", "canary", "modern", "retired")
@@ -83,6 +83,18 @@ def back_from(capability: str, stage: Stage, current: float) -> Transition:
         from_percent=current if stage == "canary" else None,
         percent=current if to_stage == "canary" else None,
     )
+
+
+def abandon_from(capability: str, stage: Stage, moved_by: str) -> Transition:
+    """Return the transition that gives a capability up. `moved_by` is a run that moved its writes to modern, if any.
+
+    Raises NoSuchTransition once a write has reached modern: what only modern has would be given up too.
+    """
+    if moved_by:
+        raise NoSuchTransition(capability, f"its writes have been on modern (run {moved_by}); abandoning is over")
+    if HOME[stage] != "legacy":
+        raise NoSuchTransition(capability, f"it is in stage {stage}, whose writes are on modern")
+    return Transition("abandon", stage, "legacy")
 
 
 def next_percent(current: float) -> float | None:

@@ -15,6 +15,7 @@ from runbook.commands.options import (
     JsonOption,
     PercentOption,
     RoutesOption,
+    seconds_of,
     show,
     show_json,
     who,
@@ -79,6 +80,11 @@ def advance(
     routes: RoutesOption = DEFAULT_ROUTES,
     percent: PercentOption = None,
     plan_hash: PlanOption = None,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Walk to the last percentage of canary by the verdict; back if it fails.")
+    ] = False,
+    dwell: Annotated[str, typer.Option(help="With --auto: how long each percentage is looked at, as in 5m.")] = "5m",
+    patience: Annotated[str, typer.Option(help="With --auto: how long it may stay undecided, as in 1h.")] = "1h",
     actor: ActorOption = None,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -86,12 +92,15 @@ def advance(
     """Move a capability one stage on, or to more canary, after showing the plan and asking.
 
     A run that was killed is finished or undone by the same command. Exit 3 blocked by a gate, 4 waiting for an
-    approval, 5 the plan is stale, 7 another run holds the lease.
+    approval, 5 the plan is stale, 7 another run holds the lease. With --auto it never makes the cutover.
 
     Example: strangler advance accounts --percent 25
     """
     from runbook import advance as moves
 
+    if auto:
+        _promote(routes, capability, seconds_of(dwell), seconds_of(patience), who(actor))
+        return
     agreed = plan_hash or _agree(routes, capability, "advance", percent, yes)
     _report(
         lambda tell: moves.advance(
@@ -109,7 +118,7 @@ def back(
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Move a capability one stage back, the same way; nothing is lost.
+    """Move a capability one stage back, the same way; says what would be lost, which is nothing, before it asks.
 
     Example: strangler back accounts
     """
@@ -117,6 +126,43 @@ def back(
 
     agreed = plan_hash or _agree(routes, capability, "back", None, yes)
     _report(lambda tell: moves.back(routes, capability, plan_hash=agreed, actor=who(actor), progress=tell), json)
+
+
+def abandon(
+    capability: CapabilityArgument,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    actor: ActorOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Give a capability up before its first write reached modern: legacy alone, no streams, no fences, no slots.
+
+    Example: strangler abandon accounts
+    """
+    from runbook import advance as moves
+    from runbook.screen_run import plan_screen
+
+    if not yes:
+        show(plan_screen(moves.make_plan(routes, capability, kind="abandon")))
+        if typer.prompt("Type the capability's name to give it up") != capability:
+            raise typer.Abort
+    _report(lambda tell: moves.abandon(routes, capability, actor=who(actor), progress=tell), json)
+
+
+def _promote(routes: Path, capability: str, dwell: float, patience: float, actor: str) -> None:
+    from runbook.promotion import Patience, promote
+    from runbook.screen_run import print_event
+
+    limits = Patience(dwell, patience)
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    try:
+        ended = promote(routes, capability, patience=limits, actor=actor, progress=print_event, say=say)
+    except KeyboardInterrupt:
+        ended = "interrupted; it stays where it is"
+    typer.echo(f"{capability}: {ended}\nnext: strangler status {capability}")
 
 
 def _agree(
@@ -130,6 +176,8 @@ def _agree(
         return None
     made = make_plan(routes, capability, kind=kind, percent=percent)
     show(plan_screen(made))
+    if kind == "back":
+        typer.echo(f"lost by it: {made.loses}")
     typer.confirm("Run it?", abort=True)
     return made.hash
 

@@ -30,6 +30,17 @@ def who(actor: str | None) -> str:
     return actor or getpass.getuser()
 
 
+SECONDS_BY_UNIT = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds_of(text: str) -> float:
+    """The seconds in `30s`, `5m`, `2h` or `1d`. Raises BadParameter."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in SECONDS_BY_UNIT or not number.isascii() or not number.replace(".", "", 1).isdigit():
+        raise typer.BadParameter(f"{text!r} is not a duration as in 30s, 5m, 2h or 1d")
+    return float(number) * SECONDS_BY_UNIT[unit]
+
+
 def show(renderable: RenderableType) -> None:
     """Print text or a table on stdout; without colour where nobody would see it, or where NO_COLOR asks for none."""
     import os

@@ -16,12 +16,11 @@ from runbook.commands.options import (
     JsonOption,
     PercentOption,
     RoutesOption,
+    seconds_of,
     show,
     show_json,
     who,
 )
-
-HOURS_BY_UNIT = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 
 
 def gates(
@@ -94,13 +93,38 @@ def waive(
     Example: strangler waive accounts writers:corebank-batch --for 2h --reason 'stopped by the fence' --second bob
     """
     from runbook.advance import waive as give
+    from runbook.screen_run import waiver_screen
 
-    number, unit = lasting[:-1], lasting[-1:]
-    if unit not in HOURS_BY_UNIT or not number.replace(".", "", 1).isdigit():
-        raise typer.BadParameter("expected a duration as in 30m, 2h or 1d", param_hint="--for")
-    hours = timedelta(hours=float(number) * HOURS_BY_UNIT[unit])
-    given = give(routes, capability, gate, lasting=hours, reason=reason, actor=who(actor), second=second)
-    typer.echo(f"{given.gate} is waived until {given.expires_at} by {given.people}")
+    span = timedelta(seconds=seconds_of(lasting))
+    given = give(routes, capability, gate, lasting=span, reason=reason, actor=who(actor), second=second)
+    show(waiver_screen(given))
+
+
+def pause(
+    capability: CapabilityArgument,
+    reason: Annotated[str, typer.Option(help="Why; it goes into the journal.")],
+    routes: RoutesOption = DEFAULT_ROUTES,
+    actor: ActorOption = None,
+) -> None:
+    """Let a capability go no further, `advance --auto` too, until somebody resumes it; going back stays allowed.
+
+    Example: strangler pause accounts --reason 'month end'
+    """
+    from runbook.advance import pause as give
+
+    given = give(routes, capability, actor=who(actor), reason=reason)
+    typer.echo(f"{given.capability} is paused by {given.actor}: {given.reason}\nnext: strangler resume {capability}")
+
+
+def resume(capability: CapabilityArgument, routes: RoutesOption = DEFAULT_ROUTES, actor: ActorOption = None) -> None:
+    """Take a pause back.
+
+    Example: strangler resume accounts
+    """
+    from runbook.advance import resume as take_back
+
+    found = take_back(routes, capability, actor=who(actor))
+    typer.echo(f"{capability} goes on; it was paused by {found.actor}" if found else f"{capability} was not paused")
 
 
 def _decide(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from runbook.approvals import Waiver, decide, decisions_on, give_waiver, same_person, waivers_of
 from runbook.control import WAIVER, now
-from runbook.errors import NeedsTwoPeople, UnknownGate, WaiverTooLong
+from runbook.people_errors import NeedsTwoPeople, UnknownGate, WaiverTooLong
 from tests.support.desk import PLAN, journal_in
 
 TWO_HOURS = timedelta(hours=2)

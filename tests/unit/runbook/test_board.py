@@ -49,6 +49,7 @@ def test_every_stage_has_its_legal_commands() -> None:
     assert legal_commands("accounts", "canary") == (
         "strangler advance accounts",
         "strangler advance accounts --percent N",
+        "strangler advance accounts --auto",
         "strangler back accounts",
     )
-    assert [len(legal_commands("accounts", stage)) for stage in STAGES] == [1, 2, 3, 2, 0]
+    assert [len(legal_commands("accounts", stage)) for stage in STAGES] == [1, 3, 4, 2, 0]

@@ -22,9 +22,6 @@ EVERY = [
     errors.BudgetExceeded("it", 3.0),
     errors.GatewayUnreachable("http://x", "refused"),
     errors.JournalBroken(Path("journal.head"), "entry 3 is missing"),
-    errors.NeedsTwoPeople("A waiver"),
-    errors.UnknownGate("lga", ("lag",)),
-    errors.WaiverTooLong("90 days", "30 days"),
     errors.SpotDifference(("account: counts differ",)),
     errors.SequenceTooSmall("posting_sequence", 10, 9),
 ]

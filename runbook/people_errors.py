@@ -1,0 +1,114 @@
+"""What people may not do: words of one person where two are needed, and capabilities that were told to stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from config.errors import USAGE, StranglerError
+from runbook.errors import BLOCKED
+
+
+@dataclass(eq=False)
+class Paused(StranglerError):
+    """A person has paused the capability."""
+
+    capability: str
+    actor: str
+    since: str
+    reason: str
+    exit_code: ClassVar[int] = BLOCKED
+
+    @property
+    def sentence(self) -> str:
+        """By whom, since when, why."""
+        return f"{self.capability} was paused by {self.actor} at {self.since[:16]}: {self.reason}."
+
+    @property
+    def hint(self) -> str:
+        """Resume, or go back, which is always allowed."""
+        return f"strangler resume {self.capability}; strangler back {self.capability} is allowed meanwhile"
+
+
+@dataclass(eq=False)
+class PromotionStopped(StranglerError):
+    """Automatic promotion went no further."""
+
+    capability: str
+    stage: str
+    reason: str
+    exit_code: ClassVar[int] = BLOCKED
+
+    @property
+    def sentence(self) -> str:
+        """Where it is now, and why."""
+        return f"{self.capability} stays in stage {self.stage}: {self.reason.rstrip('.')}."
+
+    @property
+    def hint(self) -> str:
+        """Look at the verdict."""
+        return f"strangler report {self.capability} shows the verdict; run the same command again when it is mended"
+
+
+@dataclass(eq=False)
+class StreamsRun(StranglerError):
+    """A process still reads the slots of a capability that is to be abandoned."""
+
+    capability: str
+    database: str
+
+    @property
+    def sentence(self) -> str:
+        """Which."""
+        return f"A process still reads the slot of {self.capability} in {self.database}."
+
+    @property
+    def hint(self) -> str:
+        """Stop it."""
+        return f"Stop `strangler sync run {self.capability}` and run the same command again."
+
+
+@dataclass(eq=False)
+class WaiverTooLong(StranglerError):
+    """A waiver was asked for that lasts no time, or so long that nobody would remember it."""
+
+    asked: str
+    longest: str
+    exit_code: ClassVar[int] = USAGE
+
+    @property
+    def sentence(self) -> str:
+        """What was asked for, and what is possible."""
+        return f"A waiver lasts more than nothing and at most {self.longest}, not {self.asked}."
+
+
+@dataclass(eq=False)
+class NeedsTwoPeople(StranglerError):
+    """A waiver was asked for by one person alone, or an approval by the one who started the run."""
+
+    what: str
+    exit_code: ClassVar[int] = USAGE
+
+    @property
+    def sentence(self) -> str:
+        """What needs them."""
+        return f"{self.what} needs two different people."
+
+
+@dataclass(eq=False)
+class UnknownGate(StranglerError):
+    """A waiver or a question named a gate that does not exist."""
+
+    gate: str
+    known: tuple[str, ...]
+    exit_code: ClassVar[int] = USAGE
+
+    @property
+    def sentence(self) -> str:
+        """The name."""
+        return f"There is no gate {self.gate!r}."
+
+    @property
+    def hint(self) -> str:
+        """The names that exist."""
+        return f"Known: {', '.join(self.known)}."
