@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke test check fix bench bounds lock clean crash-points hard-cases
+.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points hard-cases
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -31,6 +31,12 @@ kill: setup ## kill anything at any step, RUNS times with SEED; the checker know
 
 kill-smoke: setup ## the same, 40 runs
 	$(BIN)/python -m tests.kill $(SEED) 40
+
+mutation: setup ## seeded bugs, each in a world of its own: how many the checker finds
+	$(BIN)/python -m tests.kill.mutation $(SEED)
+
+recording: setup ## one cutover and one way back as a terminal shows them, into docs/
+	$(BIN)/python docs/record_cutover.py
 
 test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
 	$(BIN)/python -m pytest
@@ -63,6 +69,7 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	$(BIN)/python benchmarks/compare_bench.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/delay_bench.py
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/copy_bench.py
+	$(BIN)/python benchmarks/pause_bench.py
 
 COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
   --no-header --no-annotate pyproject.toml requirements.build --extra otel

@@ -241,7 +241,14 @@ def _plan_on(ground: Ground) -> Plan:
     given = decisions_on(ground.control, plan.hash, ground.actor)
     left = runs.interrupted(ground.control, ground.name)
     interrupted = f"{left.id} ({left.transition.name}, {left.status})" if left else ""
-    return replace(plan, approved_by=given.approved_by, rejected_by=given.rejected_by, interrupted=interrupted)
+    pauses = runs.last_pauses(ground.control, ground.transition, ground.name) if ground.transition.moves_writes else ()
+    return replace(
+        plan,
+        approved_by=given.approved_by,
+        rejected_by=given.rejected_by,
+        interrupted=interrupted,
+        last_pauses=pauses,
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from runbook.stages import Transition
 
@@ -44,6 +45,12 @@ class Plan:
     approved_by: tuple[str, ...] = ()
     rejected_by: tuple[str, ...] = ()
     interrupted: str = ""
+    last_pauses: tuple[float, ...] = ()
+
+    @property
+    def predicted_pause_seconds(self) -> float | None:
+        """How long writes will be held: the median of the last runs of the same move; None where there was none."""
+        return median(self.last_pauses) if self.last_pauses else None
 
     @property
     def capability(self) -> str:

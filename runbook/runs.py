@@ -188,6 +188,14 @@ def moved_by(control: Control, capability: str) -> str:
         return str(connection.execute(query).scalar() or "")
 
 
+def last_pauses(control: Control, transition: Transition, capability: str, count: int = 5) -> tuple[float, ...]:
+    """Return how long writes were held in the newest runs of the same move, in seconds, newest first."""
+    same = (RUN.c.capability == capability) & (RUN.c.kind == transition.kind) & (RUN.c.to_stage == transition.to_stage)
+    query = sa.select(RUN.c.pause_seconds).where(same, RUN.c.status == "done", RUN.c.pause_seconds.is_not(None))
+    with control.reading() as connection:
+        return tuple(connection.execute(query.order_by(RUN.c.started_at.desc()).limit(count)).scalars())
+
+
 def last_findings(control: Control, capability: str) -> tuple[tuple[str, bool, str, str], ...]:
     """Return (gate, ok, evidence, at) of the last time that the capability's gates were asked in a run."""
     newest = sa.select(GATE_RESULT.c.run_id).where(GATE_RESULT.c.capability == capability)

@@ -35,7 +35,10 @@ def plan_screen(plan: Plan) -> RenderableType:
     for number, action in enumerate(plan.actions, start=1):
         style = "bold" if action.is_final else ""
         table.add_row(str(number), Text(action.step, style), Text(action.text, style))
-    foot = []
+    foot = [Text(f"lost by it: {plan.loses}")] if plan.transition.kind == "back" else []
+    if plan.predicted_pause_seconds is not None:
+        milliseconds = f"{plan.predicted_pause_seconds * 1000:.0f} ms"
+        foot.append(Text(f"predicted pause {milliseconds}, as in the last {len(plan.last_pauses)} run(s)"))
     if plan.approvals_needed:
         foot.append(Text(f"approvals: {len(plan.approved_by)} of {plan.approvals_needed} {_names(plan.approved_by)}"))
     if plan.rejected_by:

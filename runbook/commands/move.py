@@ -176,8 +176,6 @@ def _agree(
         return None
     made = make_plan(routes, capability, kind=kind, percent=percent)
     show(plan_screen(made))
-    if kind == "back":
-        typer.echo(f"lost by it: {made.loses}")
     typer.confirm("Run it?", abort=True)
     return made.hash
 

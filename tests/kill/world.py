@@ -26,7 +26,7 @@ from tests.kill.crash import Orders
 from tests.kill.relay import Relay, Relays
 
 CAPABILITY = "accounts"
-SIZE = Size(customers=150, accounts=400, history=800, clients=5)
+SIZE = Size(customers=150, accounts=400, history=800, clients=4)
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = SETTINGS | {"track_commit_timestamp": "on", "shared_buffers": "32MB", "restart_after_crash": "on"}
 ROUTES_CHANGES = (
@@ -60,7 +60,7 @@ class World:
     folder: Path
     bug: str = ""
     size: Size = SIZE
-    think: float = 0.12
+    think: float = 0.25
     histories: list[Path] = field(default_factory=list)
 
     def start(self) -> World:
