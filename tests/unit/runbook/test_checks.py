@@ -103,6 +103,7 @@ def test_who_stays_in_a_transaction_and_who_may_not_do_it_are_named(
             (missing,) = checks.MEASURES["privileges"](ground)
         assert "ownership of acctmast in legacy" in missing.evidence
         assert "UPDATE on sequence posting_sequence in ledger" in missing.evidence
+        assert "UPDATE on sequence trnhist_seq in legacy" in missing.evidence, "the way back needs it"
 
 
 @contextmanager
