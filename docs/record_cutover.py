@@ -102,7 +102,8 @@ def main() -> None:
     with Workspace("recording") as workspace:
         world = build(workspace.path, SIZE, 0, say)
         try:
-            FILE.write_text(record(world))
+            lines = record(world).splitlines()
+            FILE.write_text("\n".join(line.rstrip() for line in lines).rstrip() + "\n")
         finally:
             world.close()
     say(f"wrote {FILE.name}")
