@@ -8,17 +8,18 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from config.errors import Problem, RoutesInvalid
-from config.model import Routes
+from config.model import GatewaySettings, Routes, Upstream
 from config.names import name_problems
 from config.references import reference_problems
 
+Served = TypeVar("Served", GatewaySettings, Upstream)
 FILE_BYTES_MAX = 16 << 20
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -141,6 +142,11 @@ EXAMPLES = {
     "stage": "stage: shadow",
     "percent": "percent: 5",
     "key": 'key: "header:X-Customer-Id"',
+    "tls": "tls: {ca: bank-ca.crt, server_name: core.bank.example}",
+    "certificate": "certificate: tls.crt",
+    "client_ca": "client_ca: ca.crt",
+    "ca": "ca: bank-ca.crt",
+    "server_name": "server_name: core.bank.example",
     "idempotency": "idempotency: {keep: 24h, answer_max: 64KiB, when_down: refuse}",
     "keep": "keep: 24h",
     "answer_max": "answer_max: 64KiB",
@@ -213,4 +219,16 @@ def _with_absolute_paths(routes: Routes) -> Routes:
         else one
         for one in routes.routes
     )
-    return routes.model_copy(update={"capabilities": capabilities, "routes": listed})
+    upstreams = {name: _with_files(one, folder) for name, one in routes.upstreams.items()}
+    gateway = _with_files(routes.gateway, folder)
+    return routes.model_copy(
+        update={"capabilities": capabilities, "routes": listed, "upstreams": upstreams, "gateway": gateway}
+    )
+
+
+def _with_files(part: Served, folder: Path) -> Served:
+    """The same with the files of its `tls` where they are."""
+    if part.tls is None:
+        return part
+    files = {key: folder / value for key, value in part.tls if isinstance(value, Path)}
+    return part.model_copy(update={"tls": part.tls.model_copy(update=files)})

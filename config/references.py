@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.errors import Problem
-from config.model import Capability, Route, Routes
+from config.model import Capability, Route, Routes, Upstream
 
 
 def reference_problems(routes: Routes) -> tuple[Problem, ...]:
     """Every capability that contradicts itself and every pair of routes that tie, with its path in the file."""
     return (
         *(problem for name, one in routes.capabilities.items() for problem in _capability(name, one)),
+        *(problem for name, one in routes.upstreams.items() for problem in _upstream(name, one)),
         *_ties(routes),
     )
 
@@ -22,6 +23,16 @@ def _capability(name: str, capability: Capability) -> Iterator[Problem]:
         yield Problem(f"{where}.canary", "stage canary needs a canary", '{percent: 5, key: "header:X-Customer-Id"}')
     if capability.sync is not None and capability.sync.source == capability.sync.target:
         yield Problem(f"{where}.sync", "source and target are the same database", "{source: legacy, target: ledger}")
+
+
+def _upstream(name: str, upstream: Upstream) -> Iterator[Problem]:
+    where = f"upstreams.{name}.tls"
+    if upstream.tls is None:
+        return
+    if not upstream.url.startswith("https:"):
+        yield Problem(where, "belongs to an https url", f'url: "{upstream.url.replace("http:", "https:")}"')
+    if (upstream.tls.certificate is None) != (upstream.tls.key is None):
+        yield Problem(where, "certificate and key go together", "{certificate: gateway.crt, key: gateway.key}")
 
 
 def _ties(routes: Routes) -> Iterator[Problem]:

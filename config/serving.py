@@ -53,10 +53,23 @@ class Breaker(Model):
     open_for: Seconds = 10.0
 
 
+class UpstreamTls(Model):
+    """How an https upstream is verified (`ca`, `server_name`), and what the gateway shows it (`certificate`, `key`).
+
+    Without `ca` the system's authorities count; without `server_name` the host of the url.
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    server_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
+
+
 class Upstream(Model):
     """A server that the gateway forwards to."""
 
     url: HttpUrl
+    tls: UpstreamTls | None = None
     connect_timeout: Seconds = 1.0
     timeout: Seconds = 30.0
     connections: int = Field(default=256, ge=1)

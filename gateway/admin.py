@@ -85,6 +85,8 @@ class _Endpoints:
             worker_restarts=operations.workers.restarts,
             comparer_restarts=operations.comparer.restarts,
             is_comparer_up=operations.comparer.is_whole,
+            certificates=operations.certificates.expiries() if operations.certificates else {},
+            certificates_refused=bool(operations.certificates and operations.certificates.is_refused),
         )
         return PlainTextResponse(exposition(await operations.metrics(), facts), media_type=CONTENT_TYPE)
 

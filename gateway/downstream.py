@@ -19,9 +19,10 @@ from gateway.carriage import Block
 from gateway.chunks import TERMINATOR, ChunkGauge, RequestInvalid
 from gateway.exchange import Exchange
 from gateway.headers import Fields
-from gateway.identity import Peer, peer_of
+from gateway.identity import Peer
 from gateway.reset import reset
 from gateway.seen_heads import SeenRequests
+from gateway.tls import who_is_at
 
 if TYPE_CHECKING:
     from gateway.tunnel import Tunnel
@@ -60,10 +61,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
         self.transport = transport  # type: ignore[assignment]  # uvloop's transport is a full one
-        name = transport.get_extra_info("peername")
-        self.host = name[0] if isinstance(name, tuple) else ""
-        scheme = "https" if transport.get_extra_info("ssl_object") is not None else "http"
-        self.peer = peer_of(self.host, scheme, self.worker.trusted_proxies)
+        self.host, self.peer = who_is_at(transport, self.worker.trusted_proxies)
         if not self.worker.admit(self):
             self._mode = CLOSED
             self.transport.abort()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -34,6 +34,8 @@ class Facts:
     worker_restarts: int
     comparer_restarts: int
     is_comparer_up: bool
+    certificates: Mapping[str, float] = field(default_factory=dict)
+    certificates_refused: bool = False
 
 
 def exposition(snapshot: Mapping[str, Any], facts: Facts) -> str:
@@ -128,3 +130,16 @@ def _supervisor(facts: Facts) -> Iterator[Metric]:
     yield CounterMetricFamily("strangler_worker_restarts", "Workers replaced.", value=facts.worker_restarts)
     yield CounterMetricFamily("strangler_comparer_restarts", "Comparers replaced.", value=facts.comparer_restarts)
     yield GaugeMetricFamily("strangler_comparer_up", "1 while the comparer runs.", value=facts.is_comparer_up)
+    expiries = GaugeMetricFamily(
+        "strangler_certificate_expires",
+        "When a certificate that we show ends, in seconds since 1970.",
+        labels=["where"],
+    )
+    for where, at in facts.certificates.items():
+        expiries.add_metric([where], at)
+    yield expiries
+    yield GaugeMetricFamily(
+        "strangler_certificates_refused",
+        "1 while files of certificates cannot be used and older ones are.",
+        value=facts.certificates_refused,
+    )

@@ -59,15 +59,16 @@ _ANSWER: Final[Rules] = {
     b"proxy-authentication-info": DROPPED,
     b"te": DROPPED,
 }
-_IDENTITY: Final = (b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert")
+_IDENTITY: Final = (b"x-real-ip", b"x-client-ip", b"true-client-ip", b"client-cert", b"client-cert-chain",
+                    b"x-client-cert", b"x-ssl-client-cert", b"x-ssl-client-verify", b"x-ssl-client-dn",
+                    b"x-ssl-client-s-dn", b"x-ssl-client-i-dn")  # fmt: skip
 # A Connection line cannot remove what frames or describes the message or says who asks (RFC 9110 section 7.6.1).
 _END_TO_END: Final = frozenset(
     {b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie", b"set-cookie", b"content-type",
      b"date", b"via", b"traceparent", b"expect", b"cache-control", b"idempotency-key", b"content-encoding", b"range",
      b"content-range", b"content-disposition", b"if-match", b"if-none-match", b"if-modified-since", b"if-range",
      b"if-unmodified-since", b"origin", b"referer", b"location", b"etag", b"vary", b"expires", b"www-authenticate",
-     b"soapaction", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"x-ssl-client-cert", b"x-forwarded-port",
-     b"x-forwarded-client-cert", b"tracestate"}
+     b"soapaction", b"x-forwarded-port", b"x-forwarded-client-cert", b"tracestate", *_IDENTITY}
 )  # fmt: skip
 _SINGLE: Final = frozenset({HOST, CONTENT_LENGTH, TRANSFER_ENCODING, EXPECT})
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b""})

@@ -60,6 +60,11 @@ class Mirror:
         """How many mirrored requests have not ended."""
         return len(self._live)
 
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """The mirror's own connections, by upstream."""
+        return tuple(self._pools.values())
+
     def put_table(self, table: Table) -> None:
         """Use the upstreams of that table from now on."""
         self._table = table

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from config.errors import StranglerError, UnknownCapability
+from gateway.certificates import Certificates
 from gateway.child import Child
 from gateway.in_force import TableInForce
 from gateway.metrics import merge
@@ -50,6 +51,7 @@ class Operations:
         self.workers = workers
         self.comparer = comparer
         self.is_draining = False
+        self.certificates: Certificates | None = None
         self._apply = apply
         self._reloading = asyncio.Lock()
         self._telling: set[asyncio.Task[None]] = set()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from contextlib import suppress
 from time import monotonic
@@ -16,6 +15,7 @@ from config.model import Upstream
 from gateway.breaker import Breaker
 from gateway.caller import Caller
 from gateway.limits import Limits
+from gateway.tls import reason_of, upstream_context
 from gateway.upstream import UpstreamConnection
 
 log = structlog.get_logger()
@@ -34,8 +34,9 @@ class Waiter(Caller, Protocol):
 class Pool:
     """Idle connections are used last in, first out, so that spare ones grow old and are closed."""
 
-    __slots__ = ("_host", "_limits", "_opening", "_port", "_tasks", "_tls", "authority", "breaker", "closing", "idle",
-                 "limit", "name", "open_count", "retries", "settings", "timeout", "waiting")  # fmt: skip
+    __slots__ = ("_host", "_limits", "_opening", "_port", "_server_name", "_tasks", "_tls", "authority", "breaker",
+                 "closing", "idle", "limit", "name", "open_count", "retries", "settings", "timeout",
+                 "waiting")  # fmt: skip
 
     def __init__(self, name: str, settings: Upstream, limits: Limits, *, connections: int | None = None) -> None:
         parts = urlsplit(settings.url)
@@ -54,7 +55,8 @@ class Pool:
         self._limits = limits
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if is_tls else 80)
-        self._tls = ssl.create_default_context() if is_tls else None
+        self._tls = upstream_context(name, settings.tls) if is_tls else None
+        self._server_name = (settings.tls.server_name if settings.tls else None) or self._host
         self._opening: dict[Waiter, bool] = {}  # False: nobody waits for it any more
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -132,6 +134,11 @@ class Pool:
         while self.idle:
             self.idle.popleft().close()
 
+    def renew_certificates(self) -> None:
+        """Connections from now on use what the files hold now. Raises CertificateUnusable."""
+        if self._tls is not None:
+            self._tls = upstream_context(self.name, self.settings.tls)
+
     def states(self) -> dict[str, int]:
         """Connections by state, for metrics."""
         return {"idle": len(self.idle), "active": self.open_count - len(self.idle), "waiting": len(self.waiting)}
@@ -152,12 +159,12 @@ class Pool:
                     self._host,
                     self._port,
                     ssl=self._tls,
-                    server_hostname=self._host if self._tls else None,
+                    server_hostname=self._server_name if self._tls else None,
                 )
         except TimeoutError:
             self._failed(waiter, "upstream_connect_timeout")
-        except OSError:
-            self._failed(waiter, "upstream_unreachable")
+        except OSError as error:
+            self._failed(waiter, reason_of(error) if self._tls is not None else "upstream_unreachable")
         else:
             if self._opening.pop(waiter):
                 waiter.connected(connection, reused=False)

@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from config.errors import FAILED, USAGE, StranglerError
+from config.errors import FAILED
 from gateway.admin_token import required_token
+from gateway.certificates import Certificates
 from gateway.child import Program
 from gateway.freshness_watch import Watches
 from gateway.in_force import TableInForce
@@ -40,33 +40,15 @@ COMPARER_COMMAND = (sys.executable, "-P", "-m", "gateway.comparer")
 _log = structlog.get_logger()
 
 
-@dataclass(eq=False)
-class TlsNotServed(StranglerError):
-    """routes.yaml asks for TLS, and serving plain HTTP instead would be a surprise."""
-
-    path: Path
-    exit_code = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """Where TLS is asked for."""
-        return f"{self.path} asks for TLS (gateway.tls), which this version does not serve."
-
-    @property
-    def hint(self) -> str:
-        """What to do instead."""
-        return "Remove gateway.tls and end TLS in front of the gateway."
-
-
 def serve(routes_path: Path, *, listen: str | None = None, admin: str | None = None, workers: int | None = None) -> int:
     """Run the gateway until SIGTERM or SIGINT and return the exit code; arguments overrule routes.yaml.
 
-    Raises RoutesInvalid, SealKeysUnusable, PortInUse, RunDirectoryTaken or AdminTokenMissing before anything is served.
+    Raises RoutesInvalid, CertificateUnusable, SealKeysUnusable, PortInUse, RunDirectoryTaken or AdminTokenMissing
+    before anything is served.
     """
     table = TableInForce(routes_path)
     settings = table.routes.gateway
-    if settings.tls is not None:
-        raise TlsNotServed(table.path)
+    certificates = Certificates(settings.tls, lambda: table.routes)
     public, private = parse_address(listen or settings.listen), parse_address(admin or settings.admin)
     token = required_token(private)
     if settings.idempotency is not None:
@@ -77,7 +59,8 @@ def serve(routes_path: Path, *, listen: str | None = None, admin: str | None = N
         alone = stack.enter_context(closing(bind_alone(private)))
 
         async def run_supervisor() -> int:
-            return await Supervisor(table, run, shared, alone, workers or settings.workers).run(token)
+            supervisor = Supervisor(table, run, (shared, alone), certificates, workers or settings.workers)
+            return await supervisor.run(token)
 
         return asyncio.run(run_supervisor())
 
@@ -91,17 +74,26 @@ class Supervisor:
     has their last pairs, then we end. If we are killed, the children see their channel close and do the same.
     """
 
-    def __init__(self, table: TableInForce, run: RunDirectory, public: Bound, private: Bound, workers: int) -> None:
+    def __init__(
+        self,
+        table: TableInForce,
+        run: RunDirectory,
+        ports: tuple[Bound, Bound],
+        certificates: Certificates,
+        workers: int,
+    ) -> None:
+        """`ports` are the clients' and the admin API's."""
         self._table = table
         self._run = run
-        self._public = public
-        self._private = private
+        self._public, self._private = ports
+        self._certificates = certificates
         self._watches = Watches(run.freshness_path, workers)
         environ = {**os.environ, "STRANGLER_RUN": str(run.path)}
         comparer = Program("comparer", COMPARER_COMMAND, environ, (run.socket.fileno(),))
         self._comparer = Crew(comparer, 1, self._introduce_comparer)
         self._workers = Crew(Program("worker", WORKER_COMMAND, environ), workers, self._introduce_worker)
         self._operations = Operations(table, self._workers, self._comparer, self._apply)
+        self._operations.certificates = certificates
         self._settings = table.routes.gateway
         self._stopping = asyncio.Event()
         self._signals_seen = 0
@@ -129,9 +121,10 @@ class Supervisor:
         async with asyncio.TaskGroup() as tasks:
             admin = tasks.create_task(server.serve([self._private.sock]))
             tasks.create_task(self._watch_routes())
+            tasks.create_task(self._watch_certificates())
             _log.info(
                 "gateway.listening",
-                url=f"http://{self._public.address}",
+                url=f"{'https' if self._settings.tls else 'http'}://{self._public.address}",
                 admin=f"http://{self._private.address}",
                 workers=len(self._workers.members),
                 pid=os.getpid(),
@@ -164,11 +157,24 @@ class Supervisor:
                 await self._operations.reload()
         except (OSError, RuntimeError) as error:
             _log.warning("table.polled", reason=type(error).__name__, every_seconds=POLL_SECONDS)
-        while not self._stopping.is_set():
+        while not await self._stops_within(POLL_SECONDS):
             await self._operations.reload()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._stopping.wait()
+
+    async def _watch_certificates(self) -> None:
+        """Look at the files of certificates every second: tools replace them and tell nobody."""
+        while not await self._stops_within(POLL_SECONDS):
+            if not self._certificates.look():
+                continue
+            answers = await self._workers.call_all("certificates")
+            if any(answer.error for answer in answers if answer.pid is not None):
+                self._certificates.look_again()
+            _log.info("certificates.in_force", errors=[answer.error for answer in answers if answer.error])
+
+    async def _stops_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     def _stop(self) -> None:
         self._signals_seen += 1

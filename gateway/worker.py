@@ -20,6 +20,7 @@ import uvloop
 
 from config.model import Routes
 from config.reader import parse_routes
+from config.serving import Tls
 from gateway.comparer_link import ComparerLink
 from gateway.control import Control, Message
 from gateway.downstream import Downstream
@@ -28,7 +29,8 @@ from gateway.freshness import Freshness
 from gateway.hold import Holds
 from gateway.identity import Networks
 from gateway.limits import Limits
-from gateway.listening import parse_address
+from gateway.listener import Listener
+from gateway.listening import Address, parse_address
 from gateway.metrics import Metrics, rows_of
 from gateway.mirror import Mirror
 from gateway.pool import Pool
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from gateway.claim import Answers
 
 log = structlog.get_logger()
-BACKLOG = 4096
 TOKEN_KEY_BYTES = 32
 
 
@@ -89,7 +90,7 @@ class Worker:
         self.port = 0
         self._clients: Counter[str] = Counter()
         self._retired: list[Pool] = []
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def put_table(self, routes: Routes) -> None:
@@ -109,12 +110,18 @@ class Worker:
         self.pools = pools
         self.table = table
 
-    async def listen(self, host: str, port: int) -> None:
-        """Accept connections; the port is shared with the other workers."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Downstream(self), host, port, reuse_port=True, backlog=BACKLOG)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def listen(self, address: Address, tls: Tls | None) -> None:
+        """Accept connections. Raises CertificateUnusable."""
+        self._listener = Listener(lambda: Downstream(self), tls, self.limits.header_seconds)
+        self.port = await self._listener.open(address)
         self._sweep()
+
+    async def renew_certificates(self) -> None:
+        """Everything that is opened from now on uses what the files hold now. Raises CertificateUnusable."""
+        if self._listener is not None:
+            await self._listener.renew()
+        for pool in (*self.pools.values(), *self.mirror.pools):
+            await asyncio.to_thread(pool.renew_certificates)
 
     def admit(self, downstream: Downstream) -> bool:
         """Whether a client may have one more connection."""
@@ -165,8 +172,8 @@ class Worker:
     async def drain(self, seconds: float) -> None:
         """Accept nothing more and finish what runs, for at most these seconds; then everything is closed."""
         self.is_draining = True
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         deadline = monotonic() + seconds
         while monotonic() < deadline:
             for downstream in tuple(self.downstreams):
@@ -218,8 +225,7 @@ class WorkerControl(Control):
             from gateway.claim import open_answers
 
             worker.answers = open_answers(routes, run)
-        address = parse_address(message["listen"])
-        await worker.listen(address.host, address.port)
+        await worker.listen(parse_address(message["listen"]), routes.gateway.tls)
         self.worker = worker
         gc.collect()
         gc.freeze()
@@ -238,6 +244,11 @@ class WorkerControl(Control):
             routes = await asyncio.to_thread(_read, message["path"], message.get("origin"))
         self._running.put_table(routes)
         return {"digest": routes.digest}
+
+    async def do_certificates(self, message: Message) -> Message:  # noqa: ARG002
+        """The files have changed: use what they hold now."""
+        await self._running.renew_certificates()
+        return {}
 
     async def do_hold(self, message: Message) -> Message:
         """Hold a capability's writes."""

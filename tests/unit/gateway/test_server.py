@@ -9,7 +9,8 @@ from config.errors import PortInUse, RoutesInvalid
 from gateway.admin_token import AdminTokenMissing
 from gateway.child import ChildGone
 from gateway.run_directory import RunDirectoryTaken, claim
-from gateway.server import TlsNotServed, admin_server, serve
+from gateway.server import admin_server, serve
+from gateway.tls import CertificateUnusable
 
 TEXT = """
 version: 1
@@ -44,9 +45,9 @@ def test_an_invalid_table_is_refused_before_anything_is_made(routes: Path) -> No
     assert not (routes.parent / ".strangler").exists()
 
 
-def test_tls_is_not_served_as_plain_http(routes: Path) -> None:
+def test_certificates_that_cannot_be_used_are_said_before_anything_is_made(routes: Path) -> None:
     routes.write_text(TEXT + "gateway: {tls: {certificate: c.pem, key: k.pem}}\n")
-    with pytest.raises(TlsNotServed, match="TLS"):
+    with pytest.raises(CertificateUnusable, match=r"gateway.tls: .*c.pem cannot be used: no such file"):
         serve(routes, listen=FREE, admin=FREE)
 
 
