@@ -110,7 +110,7 @@ def reason_of(error: OSError) -> str:
 
 
 def who_is_at(transport: asyncio.BaseTransport, trusted: Networks) -> tuple[str, Peer]:
-    """The address at the other end, and the peer there: with the identity that its certificate proves, if it has one."""
+    """The address at the other end, and the peer there, with the identity that its certificate proves."""
     name = transport.get_extra_info("peername")
     host = name[0] if isinstance(name, tuple) else ""
     session = transport.get_extra_info("ssl_object")
