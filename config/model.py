@@ -14,10 +14,10 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from config.comparing import Compare
 from config.fields import Model, Seconds, Share, Size, key_of_kind
 from config.match import Match, parse_match
-from config.serving import Breaker, GatewaySettings, Idempotency, Tls, Upstream, UpstreamTls
+from config.serving import AccessLog, Breaker, GatewaySettings, Idempotency, Tls, Tracing, Upstream, UpstreamTls
 
 # Whoever reads the file whole finds all of it here.
-__all__ = ["Breaker", "GatewaySettings", "Idempotency", "Tls", "Upstream", "UpstreamTls"]
+__all__ = ["AccessLog", "Breaker", "GatewaySettings", "Idempotency", "Tls", "Tracing", "Upstream", "UpstreamTls"]
 
 Stage = Literal["legacy", "shadow", "canary", "modern", "retired"]
 

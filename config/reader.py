@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from config.errors import Problem, RoutesInvalid
+from config.fields import Model
 from config.model import GatewaySettings, Routes, Upstream
 from config.names import name_problems
 from config.references import reference_problems
@@ -147,6 +148,14 @@ EXAMPLES = {
     "client_ca": "client_ca: ca.crt",
     "ca": "ca: bank-ca.crt",
     "server_name": "server_name: core.bank.example",
+    "access_log": "access_log: {file: access.jsonl}",
+    "file": "file: access.jsonl",
+    "tracing": 'tracing: {endpoint: "http://127.0.0.1:4318/v1/traces", sample: 10%}',
+    "endpoint": 'endpoint: "http://127.0.0.1:4318/v1/traces"',
+    "failure_rate": "breaker: {failure_rate: 50%, window: 10s, requests: 20}",
+    "waiting": "waiting: 128",
+    "wait": "wait: 250ms",
+    "health_every": "health_every: 5s",
     "idempotency": "idempotency: {keep: 24h, answer_max: 64KiB, when_down: refuse}",
     "keep": "keep: 24h",
     "answer_max": "answer_max: 64KiB",
@@ -227,8 +236,10 @@ def _with_absolute_paths(routes: Routes) -> Routes:
 
 
 def _with_files(part: Served, folder: Path) -> Served:
-    """The same with the files of its `tls` where they are."""
-    if part.tls is None:
-        return part
-    files = {key: folder / value for key, value in part.tls if isinstance(value, Path)}
-    return part.model_copy(update={"tls": part.tls.model_copy(update=files)})
+    """The same with the files of its sections where they are."""
+    sections = {}
+    for name, section in part:
+        if isinstance(section, Model):
+            files = {key: folder / value for key, value in section if isinstance(value, Path)}
+            sections[name] = section.model_copy(update=files)
+    return part.model_copy(update=sections)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from config.fields import Address, HttpUrl, Model, Seconds, Size, key_of_kind
+from config.fields import Address, HttpUrl, Model, Seconds, Share, Size, key_of_kind
 
 
 class Tls(Model):
@@ -34,6 +34,20 @@ class Idempotency(Model):
     )
 
 
+class AccessLog(Model):
+    """One JSON line for each request, to a file (reopened at SIGHUP) or to standard output."""
+
+    file: Path | None = None
+
+
+class Tracing(Model):
+    """OpenTelemetry spans over OTLP/HTTP; a trace that a client has begun keeps its own sampling."""
+
+    endpoint: str = Field(pattern=r"^https?://\S+$", examples=["http://127.0.0.1:4318/v1/traces"])
+    sample: Share = 1.0
+    service: str = "strangler-gateway"
+
+
 class GatewaySettings(Model):
     """The proxy itself; all optional."""
 
@@ -44,13 +58,22 @@ class GatewaySettings(Model):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     instances: tuple[HttpUrl, ...] = ()
     idempotency: Idempotency | None = None
+    access_log: AccessLog | None = None
+    tracing: Tracing | None = None
 
 
 class Breaker(Model):
-    """After `failures` in a row the upstream is left alone for `open_for`, then probed once."""
+    """After `failures` in a row the upstream is left alone for `open_for`, then probed once.
+
+    With `failure_rate` it is also left alone when that share of at least `requests` in the last `window` failed; there
+    an answer of 500, 502, 503 or 504 is a failure too, because a server that is an outlier answers fast and wrong.
+    """
 
     failures: int = Field(default=5, ge=1)
     open_for: Seconds = 10.0
+    failure_rate: Share | None = Field(default=None, gt=0, le=1)
+    window: Seconds = 10.0
+    requests: int = Field(default=20, ge=1)
 
 
 class UpstreamTls(Model):
@@ -73,6 +96,9 @@ class Upstream(Model):
     connect_timeout: Seconds = 1.0
     timeout: Seconds = 30.0
     connections: int = Field(default=256, ge=1)
-    health: str | None = Field(default=None, pattern=r"^/")
+    waiting: int = Field(default=1024, ge=0, description="requests that may wait for a connection; more are 503")
+    wait: Seconds | None = Field(default=None, description="how long they may; connect_timeout if it is not given")
+    health: str | None = Field(default=None, pattern=r"^/[!-~]*$")
+    health_every: Seconds = 5.0
     breaker: Breaker | None = None
     retries: int = Field(default=0, ge=0, le=5)

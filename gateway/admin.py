@@ -85,6 +85,7 @@ class _Endpoints:
             worker_restarts=operations.workers.restarts,
             comparer_restarts=operations.comparer.restarts,
             is_comparer_up=operations.comparer.is_whole,
+            healthy=operations.healthy(),
             certificates=operations.certificates.expiries() if operations.certificates else {},
             certificates_refused=bool(operations.certificates and operations.certificates.is_refused),
         )

@@ -178,6 +178,3 @@ class Carriage(Request):
                 worker.metrics.problems["client_left"] += 1
         if self.decision is not None and self.status:
             worker.metrics.series_of(self.plan.name, self.decision.side).record(self.status, now - self.started)
-            if worker.access_log:
-                log.info("exchange.ended", route=self.plan.name, side=self.decision.side, status=self.status,
-                         seconds=round(now - self.started, 6))  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
+from gateway.breaker import Breaker
 from gateway.carriage import Carriage
 from gateway.decision import Decision, bucket_of, decide
 from gateway.hold import Hold
@@ -26,8 +29,15 @@ def choose(exchange: Carriage, plan: Plan) -> tuple[Decision, Hold | None]:
     if key is None:
         return rule.read, None
     bucket = bucket_of(plan.seed, key)
+    if bucket < rule.threshold and is_out(worker.pools[rule.modern_read.upstream].breaker):
+        return rule.spare_read, None
     is_fresh = bucket >= rule.threshold or worker.freshness.is_fresh(plan.capability_index, key)
     return decide(rule, is_write=False, bucket=bucket, is_fresh=is_fresh), None
+
+
+def is_out(breaker: Breaker) -> bool:
+    """Whether an upstream is left alone now; a request that would be the probe may go."""
+    return not breaker.is_closed and not breaker.is_due(monotonic())
 
 
 def peek(exchange: Carriage, undecided: Undecided) -> Found:

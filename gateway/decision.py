@@ -36,6 +36,7 @@ class Rule:
     held: Decision
     modern_read: Decision
     stale_read: Decision
+    spare_read: Decision
     threshold: float = 0.0
 
     @property
@@ -47,7 +48,7 @@ class Rule:
 def pinned(upstream: str, side: Side, why: str) -> Rule:
     """The rule of a route (or the default) that belongs to no capability."""
     only = Decision(upstream, side, why)
-    return Rule(side, only, only, only, only, only)
+    return Rule(side, only, only, only, only, only, only)
 
 
 def rule_of(name: str, capability: Capability) -> Rule:
@@ -75,6 +76,8 @@ def rule_of(name: str, capability: Capability) -> Rule:
         held=Decision(home.upstream, home.side, f"writes of {name} are held", is_held=True),
         modern_read=modern_read,
         stale_read=Decision(legacy, "legacy", "what the key wrote has not arrived in modern yet", to_modern),
+        # Legacy has everything in canary, so a key of modern's is answered there while modern cannot.
+        spare_read=Decision(legacy, "legacy", "modern is left alone: it fails, or its health check does"),
         threshold=capability.canary_percent * (BUCKETS / 100) if stage == "canary" else 0.0,
     )
 

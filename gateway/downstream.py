@@ -17,7 +17,6 @@ import structlog
 from gateway import problems, strict
 from gateway.carriage import Block
 from gateway.chunks import TERMINATOR, ChunkGauge, RequestInvalid
-from gateway.exchange import Exchange
 from gateway.headers import Fields
 from gateway.identity import Peer
 from gateway.reset import reset
@@ -25,6 +24,7 @@ from gateway.seen_heads import SeenRequests
 from gateway.tls import who_is_at
 
 if TYPE_CHECKING:
+    from gateway.exchange import Exchange
     from gateway.tunnel import Tunnel
     from gateway.worker import Worker
 
@@ -89,7 +89,7 @@ class Downstream(asyncio.Protocol):
             if strict.SIMPLE_TARGET(target):
                 self._rest = b""
                 self._empty_lines = 0
-                exchange = self.exchange = Exchange(self, (seen.method, target, b"1"), seen.fields)
+                exchange = self.exchange = self.worker.exchange(self, (seen.method, target, b"1"), seen.fields)
                 exchange.body_done = True
                 exchange.begin(seen)
                 return
@@ -112,7 +112,7 @@ class Downstream(asyncio.Protocol):
         if problem := self._parse(data[:end] if has_rest else data):
             self.refuse(problem)
             return
-        exchange = self.exchange = Exchange(self, (found[1], found[2], found[3]), fields)
+        exchange = self.exchange = self.worker.exchange(self, (found[1], found[2], found[3]), fields)
         exchange.body_done = self._complete
         exchange.begin()
         if not exchange.body_done:

@@ -21,6 +21,10 @@ from prometheus_client.registry import Collector
 
 __all__ = ["CONTENT_TYPE", "Facts", "exposition"]
 HELP: Mapping[str, str] = {
+    "strangler_upstream_breaker": "Workers whose breaker for an upstream is in that state.",
+    "strangler_mirror_in_flight": "What the mirror holds now.",
+    "strangler_hold": "Workers that hold the writes of a capability.",
+    "strangler_access_log": "Lines of the access log that were lost: the disk is full, or too slow.",
     "strangler_idempotency": "Writes under an Idempotency-Key, by what became of them.",
 }
 
@@ -34,6 +38,7 @@ class Facts:
     worker_restarts: int
     comparer_restarts: int
     is_comparer_up: bool
+    healthy: Mapping[str, bool] = field(default_factory=dict)
     certificates: Mapping[str, float] = field(default_factory=dict)
     certificates_refused: bool = False
 
@@ -138,6 +143,10 @@ def _supervisor(facts: Facts) -> Iterator[Metric]:
     for where, at in facts.certificates.items():
         expiries.add_metric([where], at)
     yield expiries
+    healthy = GaugeMetricFamily("strangler_upstream_healthy", "1 while the health check succeeds.", labels=["upstream"])
+    for upstream, is_well in facts.healthy.items():
+        healthy.add_metric([upstream], is_well)
+    yield healthy
     yield GaugeMetricFamily(
         "strangler_certificates_refused",
         "1 while files of certificates cannot be used and older ones are.",

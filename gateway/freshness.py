@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol
 from zlib import crc32
 
 from config.errors import StranglerError
@@ -59,6 +60,33 @@ class FreshnessUnusable(StranglerError):
     def hint(self) -> str:
         """The supervisor makes it anew."""
         return "Stop the gateway, delete the file and start the gateway again."
+
+
+class ReadYourWrites(Protocol):
+    """`Freshness`, as the data plane uses it; the index is the capability's place in routes.yaml."""
+
+    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
+        """A write of that key was sent, or answered."""
+
+    def is_fresh(self, capability_index: int, key: bytes) -> bool:
+        """Whether modern has seen everything that the key wrote."""
+
+    def cover(self, capabilities: Sequence[str]) -> None:
+        """Index these capabilities from now on."""
+
+
+class AlwaysFresh:
+    """Where there is no file to share: nothing is known to be missing in modern."""
+
+    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
+        """Not noted."""
+
+    def is_fresh(self, capability_index: int, key: bytes) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def cover(self, capabilities: Sequence[str]) -> None:
+        """Nothing to index."""
 
 
 class Freshness:

@@ -52,6 +52,7 @@ class Operations:
         self.comparer = comparer
         self.is_draining = False
         self.certificates: Certificates | None = None
+        self.healthy: Callable[[], dict[str, bool]] = dict  # of upstreams that are checked
         self._apply = apply
         self._reloading = asyncio.Lock()
         self._telling: set[asyncio.Task[None]] = set()

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import structlog
 
 from config.model import Upstream
-from gateway.breaker import Breaker
 from gateway.caller import Caller
 from gateway.limits import Limits
+from gateway.outlier import Ejected, breaker_of
 from gateway.tls import reason_of, upstream_context
 from gateway.upstream import UpstreamConnection
 
@@ -34,9 +34,29 @@ class Waiter(Caller, Protocol):
 class Pool:
     """Idle connections are used last in, first out, so that spare ones grow old and are closed."""
 
-    __slots__ = ("_host", "_limits", "_opening", "_port", "_server_name", "_tasks", "_tls", "authority", "breaker",
-                 "closing", "idle", "limit", "name", "open_count", "retries", "settings", "timeout",
-                 "waiting")  # fmt: skip
+    __slots__ = (
+        "_breaker",
+        "_host",
+        "_limits",
+        "_opening",
+        "_port",
+        "_server_name",
+        "_tasks",
+        "_tls",
+        "_wait",
+        "_waiting_max",
+        "authority",
+        "breaker",
+        "closing",
+        "idle",
+        "limit",
+        "name",
+        "open_count",
+        "retries",
+        "settings",
+        "timeout",
+        "waiting",
+    )  # fmt: skip
 
     def __init__(self, name: str, settings: Upstream, limits: Limits, *, connections: int | None = None) -> None:
         parts = urlsplit(settings.url)
@@ -47,7 +67,9 @@ class Pool:
         self.timeout = settings.timeout
         self.retries = settings.retries
         self.limit = connections or settings.connections
-        self.breaker = Breaker(settings.breaker)
+        self.breaker = self._breaker = breaker_of(settings.breaker)
+        self._waiting_max = min(settings.waiting, limits.upstream_waiting_max)
+        self._wait = settings.wait or settings.connect_timeout
         self.idle: deque[UpstreamConnection] = deque()
         self.waiting: dict[Waiter, float] = {}
         self.open_count = 0
@@ -73,14 +95,14 @@ class Pool:
         now = monotonic()
         loop = asyncio.get_running_loop()
         if not self.breaker.allows(now):
-            loop.call_soon(waiter.not_connected, "breaker_open")
+            loop.call_soon(waiter.not_connected, self.breaker.reason)
         elif self.open_count < self.limit:
             self._open(waiter)
         elif idle:
             idle.popleft().close()
             self._open(waiter)
-        elif len(self.waiting) < self._limits.upstream_waiting_max:
-            self.waiting[waiter] = now + self.settings.connect_timeout
+        elif len(self.waiting) < self._waiting_max:
+            self.waiting[waiter] = now + self._wait
         else:
             self.breaker.abandoned()
             loop.call_soon(waiter.not_connected, "upstream_busy")
@@ -133,6 +155,10 @@ class Pool:
         self.closing = True
         while self.idle:
             self.idle.popleft().close()
+
+    def eject(self, *, is_ejected: bool) -> None:
+        """Leave the upstream alone, or no more, because the health check says so."""
+        self.breaker = Ejected() if is_ejected else self._breaker
 
     def renew_certificates(self) -> None:
         """Connections from now on use what the files hold now. Raises CertificateUnusable."""

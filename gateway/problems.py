@@ -90,6 +90,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
             "Service Unavailable",
             "Idempotency-Keys cannot be checked now; nothing was sent.",
         ),
+        Problem("upstream_unhealthy", 503, "Service Unavailable", "The upstream's health check fails."),
         Problem("hold_full", 503, "Service Unavailable", "Writes are held, and the gateway holds no more."),
         Problem("draining", 503, "Service Unavailable", "The gateway is shutting down."),
         Problem("last_hop", 200, "OK", "Max-Forwards is 0: the request ends at this gateway."),

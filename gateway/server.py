@@ -20,11 +20,13 @@ from gateway.admin_token import required_token
 from gateway.certificates import Certificates
 from gateway.child import Program
 from gateway.freshness_watch import Watches
+from gateway.health import HealthChecks
 from gateway.in_force import TableInForce
 from gateway.listening import Bound, bind_alone, parse_address, reserve_shared
 from gateway.operations import Operations
 from gateway.run_directory import RunDirectory, claim, run_directory
 from gateway.seal import sealer
+from gateway.spans import must_be_installed
 from gateway.workers import Crew, Message
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def serve(routes_path: Path, *, listen: str | None = None, admin: str | None = N
     token = required_token(private)
     if settings.idempotency is not None:
         sealer()
+    if settings.tracing is not None:
+        must_be_installed()
     with ExitStack() as stack:
         run = stack.enter_context(claim(run_directory(routes_path)))
         shared = stack.enter_context(closing(reserve_shared(public)))
@@ -94,6 +98,8 @@ class Supervisor:
         self._workers = Crew(Program("worker", WORKER_COMMAND, environ), workers, self._introduce_worker)
         self._operations = Operations(table, self._workers, self._comparer, self._apply)
         self._operations.certificates = certificates
+        self._health = HealthChecks(self._tell_health)
+        self._operations.healthy = self._health.conditions
         self._settings = table.routes.gateway
         self._stopping = asyncio.Event()
         self._signals_seen = 0
@@ -115,6 +121,7 @@ class Supervisor:
             return await self._serve(server)
         finally:
             await asyncio.gather(self._workers.end(), self._comparer.end())
+            await self._health.close()
             self._watches.close()
 
     async def _serve(self, server: uvicorn.Server) -> int:
@@ -186,9 +193,17 @@ class Supervisor:
                     child.kill()
 
     def _reload_soon(self) -> None:
-        reload = asyncio.get_running_loop().create_task(self._operations.reload())
+        reload = asyncio.get_running_loop().create_task(self._reload_all())
         self._reloads.add(reload)
         reload.add_done_callback(self._reloads.discard)
+
+    async def _tell_health(self, upstream: str, is_well: bool) -> None:
+        await self._workers.call_all("health", {"upstream": upstream, "well": is_well})
+
+    async def _reload_all(self) -> None:
+        """SIGHUP: routes.yaml, and the file of the access log."""
+        await self._operations.reload()
+        await self._workers.call_all("reopen")
 
     def _apply(self) -> Message:
         """Put the table that was read last in force here; the message that tells the children."""
@@ -202,6 +217,7 @@ class Supervisor:
     def _put_in_force(self) -> None:
         self._run.put_table(self._table.raw)
         self._watches.apply(self._table.routes, time.monotonic_ns())
+        self._health.apply(self._table.routes)
 
     def _keep_comparer(self) -> None:
         if self._table.routes.capabilities:
@@ -218,10 +234,14 @@ class Supervisor:
                 "comparer": str(self._run.socket_path),
                 "freshness": str(self._run.freshness_path),
                 "index": index,
-                "access_log": bool(os.environ.get("STRANGLER_ACCESS_LOG")),
             },
         )
-        return [start, *self._operations.holds_in_force()]
+        ill = [name for name, is_well in self._health.conditions().items() if not is_well]
+        return [
+            start,
+            *self._operations.holds_in_force(),
+            *(("health", {"upstream": name, "well": False}) for name in ill),
+        ]
 
     def _introduce_comparer(self, _: int) -> list[Message]:
         start = {

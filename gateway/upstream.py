@@ -224,7 +224,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self) -> None:
         """Give the connection back before the caller hears of the end: its next request may be waiting."""
         caller, self.caller = self.caller, None
-        self.pool.breaker.succeeded()
+        self.pool.breaker.answered(self.status)
         if self._head and self.keep_alive and not self._dirty:
             ANSWERS.note(self._head, self.status, self.reason, self.fields)
         if self._head_only:
@@ -278,7 +278,7 @@ class UpstreamConnection(asyncio.Protocol):
         if caller is None:
             return
         if error is None and self.is_answering and self._is_close_delimited():
-            self.pool.breaker.succeeded()
+            self.pool.breaker.answered(self.status)
             caller.answer_end(self)
             return
         self.pool.breaker.failed(monotonic())

@@ -10,10 +10,10 @@ import secrets
 import socket
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvloop
@@ -21,11 +21,13 @@ import uvloop
 from config.model import Routes
 from config.reader import parse_routes
 from config.serving import Tls
+from gateway.access_log import AccessLog
 from gateway.comparer_link import ComparerLink
 from gateway.control import Control, Message
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange
-from gateway.freshness import Freshness
+from gateway.freshness import AlwaysFresh, Freshness, ReadYourWrites
+from gateway.gauges import gauges_of
 from gateway.hold import Holds
 from gateway.identity import Networks
 from gateway.limits import Limits
@@ -33,41 +35,16 @@ from gateway.listener import Listener
 from gateway.listening import Address, parse_address
 from gateway.metrics import Metrics, rows_of
 from gateway.mirror import Mirror
+from gateway.observed import ObservedExchange
 from gateway.pool import Pool
 from gateway.table import Table, compile_table
 
 if TYPE_CHECKING:
     from gateway.claim import Answers
+    from gateway.spans import Spans
 
 log = structlog.get_logger()
 TOKEN_KEY_BYTES = 32
-
-
-class ReadYourWrites(Protocol):
-    """`gateway.freshness.Freshness`, as the data plane uses it; the index is the capability's place in routes.yaml."""
-
-    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
-        """A write of that key was sent, or answered."""
-
-    def is_fresh(self, capability_index: int, key: bytes) -> bool:
-        """Whether modern has seen everything that the key wrote."""
-
-    def cover(self, capabilities: Sequence[str]) -> None:
-        """Index these capabilities from now on."""
-
-
-class AlwaysFresh:
-    """Where there is no file to share: nothing is known to be missing in modern."""
-
-    def wrote(self, capability_index: int, key: bytes, now_ns: int) -> None:
-        """Not noted."""
-
-    def is_fresh(self, capability_index: int, key: bytes) -> bool:  # noqa: ARG002
-        """Always."""
-        return True
-
-    def cover(self, capabilities: Sequence[str]) -> None:
-        """Nothing to index."""
 
 
 class Worker:
@@ -84,8 +61,11 @@ class Worker:
         self.trusted_proxies: Networks = ()
         self.downstreams: set[Downstream] = set()
         self.orphans: set[Exchange] = set()
+        self.ill: set[str] = set()  # upstreams whose health check fails
         self.is_draining = False
-        self.access_log = False
+        self.exchange: type[Exchange] = Exchange
+        self.access_log: AccessLog | None = None
+        self.spans: Spans | None = None
         self.answers: Answers | None = None
         self.port = 0
         self._clients: Counter[str] = Counter()
@@ -109,6 +89,21 @@ class Worker:
         self.trusted_proxies = routes.gateway.trusted_proxies
         self.pools = pools
         self.table = table
+        for name in self.ill & pools.keys():
+            pools[name].eject(is_ejected=True)
+
+    def observe(self, routes: Routes) -> None:
+        """Tell the observers that routes.yaml asks for of every request. Raises OSError."""
+        settings = routes.gateway
+        if settings.access_log is not None:
+            self.access_log = AccessLog(settings.access_log.file)
+            self.access_log.start()
+        if settings.tracing is not None:  # imported only where it is asked for: it costs 12 MiB
+            from gateway.spans import Spans
+
+            self.spans = Spans(settings.tracing)
+        if settings.access_log or settings.tracing:
+            self.exchange = ObservedExchange
 
     async def listen(self, address: Address, tls: Tls | None) -> None:
         """Accept connections. Raises CertificateUnusable."""
@@ -122,6 +117,12 @@ class Worker:
             await self._listener.renew()
         for pool in (*self.pools.values(), *self.mirror.pools):
             await asyncio.to_thread(pool.renew_certificates)
+
+    def set_health(self, upstream: str, *, is_well: bool) -> None:
+        """Leave an upstream alone while its health check fails."""
+        (self.ill.discard if is_well else self.ill.add)(upstream)
+        if upstream in self.pools:
+            self.pools[upstream].eject(is_ejected=not is_well)
 
     def admit(self, downstream: Downstream) -> bool:
         """Whether a client may have one more connection."""
@@ -153,6 +154,8 @@ class Worker:
         self.mirror.sweep(now)
         if self.answers is not None:
             self.answers.keeper.sweep(now)
+        if self.access_log is not None:
+            self.access_log.sweep()
         self._timer = asyncio.get_running_loop().call_later(self.limits.sweep_seconds, self._sweep)
 
     def snapshot(self) -> dict[str, Any]:
@@ -165,6 +168,9 @@ class Worker:
         ]
         if self.answers is not None:
             found["counters"] += rows_of("strangler_idempotency", "outcome", self.answers.keeper.counts)
+        if self.access_log is not None:
+            found["counters"] += rows_of("strangler_access_log", "outcome", {"dropped": self.access_log.dropped})
+        found["gauges"] += gauges_of(self.pools, self.mirror, self.holds, monotonic())
         found["held"] = {name: len(hold.waiting) for name, hold in self.holds.by_capability.items()}
         found["in_flight_writes"] = {name: hold.in_flight for name, hold in self.holds.by_capability.items()}
         return found
@@ -188,10 +194,16 @@ class Worker:
             pool.shut()
         if self._timer is not None:
             self._timer.cancel()
-        if self.answers is not None:
-            await asyncio.to_thread(self.answers.keeper.close)
+        for close in self._closings():
+            await asyncio.to_thread(close)
         await self.mirror.link.until_sent(deadline - monotonic())
         await asyncio.sleep(0)
+
+    def _closings(self) -> list[Callable[[], object]]:
+        answers, access_log, spans = self.answers, self.access_log, self.spans
+        found: list[Callable[[], object]] = [answers.keeper.close] if answers is not None else []
+        found += [one.close for one in (access_log, spans) if one is not None]
+        return found
 
 
 class WorkerControl(Control):
@@ -219,7 +231,7 @@ class WorkerControl(Control):
             writer = int(message.get("index", 0))
             freshness = Freshness(Path(message["freshness"]), tuple(routes.capabilities), writer=writer)
         worker = Worker(link, freshness, token_key(run), limits)
-        worker.access_log = bool(message.get("access_log"))
+        worker.observe(routes)
         worker.put_table(routes)
         if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory
             from gateway.claim import open_answers
@@ -248,6 +260,17 @@ class WorkerControl(Control):
     async def do_certificates(self, message: Message) -> Message:  # noqa: ARG002
         """The files have changed: use what they hold now."""
         await self._running.renew_certificates()
+        return {}
+
+    async def do_health(self, message: Message) -> Message:
+        """What the health check of an upstream says now."""
+        self._running.set_health(message["upstream"], is_well=bool(message["well"]))
+        return {}
+
+    async def do_reopen(self, message: Message) -> Message:  # noqa: ARG002
+        """Whoever rotates logs has moved the access log away."""
+        if self._running.access_log is not None:
+            self._running.access_log.reopen()
         return {}
 
     async def do_hold(self, message: Message) -> Message:

@@ -90,7 +90,6 @@ class Gateway:
             comparer=str(self.comparer_path) if self.comparer else None,
             freshness=None,
             index=0,
-            access_log=False,
             limits=self._limits,
         )
         self.port = reply["port"]

@@ -33,3 +33,21 @@ def test_every_mistake_is_named_with_what_is_right() -> None:
         "gateway.idempotency.scope": 'scope: "jwt:sub"',
         "gateway.idempotency.size": found["gateway.idempotency.size"],
     }
+
+
+def test_files_lie_beside_routes_yaml() -> None:
+    settings = _gateway("{access_log: {file: access.jsonl}, tls: {certificate: a.crt, key: a.key}}")
+    assert settings.access_log is not None
+    assert settings.tls is not None
+    here = Path.cwd()
+    assert (settings.access_log.file, settings.tls.key) == (here / "access.jsonl", here / "a.key")
+
+
+def test_tls_of_an_upstream_that_contradicts_itself_is_told_with_what_is_right() -> None:
+    text = b"version: 1\nupstreams: {core: {url: 'http://core:1', tls: {certificate: a.crt}}}\n"
+    with pytest.raises(RoutesInvalid) as raised:
+        parse_routes(text, Path("routes.yaml"), {})
+    assert [problem.example for problem in raised.value.problems] == [
+        'url: "https://core:1"',
+        "{certificate: gateway.crt, key: gateway.key}",
+    ]
