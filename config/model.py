@@ -37,6 +37,12 @@ class Canary(Model):
     key: Annotated[str, AfterValidator(key_of_kind("header", "cookie", "query", "path", "jwt", "client"))] = Field(
         default="client", examples=["header:X-Customer-Id", "path:account_id", "client"]
     )
+    cookie: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="read-your-writes across gateways: the cookie in which a client carries the time of its last write",
+        examples=["strangler-accounts"],
+    )
 
 
 class Shadow(Model):

@@ -141,6 +141,7 @@ EXAMPLES = {
     "open_for": "open_for: 10s",
     "retries": "retries: 1",
     "stage": "stage: shadow",
+    "cookie": "cookie: strangler-accounts",
     "percent": "percent: 5",
     "key": 'key: "header:X-Customer-Id"',
     "tls": "tls: {ca: bank-ca.crt, server_name: core.bank.example}",

@@ -13,6 +13,7 @@ def reference_problems(routes: Routes) -> tuple[Problem, ...]:
     return (
         *(problem for name, one in routes.capabilities.items() for problem in _capability(name, one)),
         *(problem for name, one in routes.upstreams.items() for problem in _upstream(name, one)),
+        *_cookies(routes),
         *_ties(routes),
     )
 
@@ -21,6 +22,9 @@ def _capability(name: str, capability: Capability) -> Iterator[Problem]:
     where = f"capabilities.{name}"
     if capability.stage == "canary" and capability.canary is None:
         yield Problem(f"{where}.canary", "stage canary needs a canary", '{percent: 5, key: "header:X-Customer-Id"}')
+    if capability.canary is not None and capability.canary.cookie is not None and capability.sync is None:
+        what = "a cookie says what the stream must have carried, and there is no sync"
+        yield Problem(f"{where}.canary.cookie", what, "sync: {source: legacy, target: ledger, mappings: accounts}")
     if capability.sync is not None and capability.sync.source == capability.sync.target:
         yield Problem(f"{where}.sync", "source and target are the same database", "{source: legacy, target: ledger}")
 
@@ -33,6 +37,15 @@ def _upstream(name: str, upstream: Upstream) -> Iterator[Problem]:
         yield Problem(where, "belongs to an https url", f'url: "{upstream.url.replace("http:", "https:")}"')
     if (upstream.tls.certificate is None) != (upstream.tls.key is None):
         yield Problem(where, "certificate and key go together", "{certificate: gateway.crt, key: gateway.key}")
+
+
+def _cookies(routes: Routes) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for name, one in routes.capabilities.items():
+        cookie = one.canary.cookie if one.canary else None
+        if cookie is not None and seen.setdefault(cookie, name) != name:
+            what = f"capabilities.{seen[cookie]} has the cookie {cookie!r} too"
+            yield Problem(f"capabilities.{name}.canary.cookie", what, f"cookie: {cookie}-{name}")
 
 
 def _ties(routes: Routes) -> Iterator[Problem]:

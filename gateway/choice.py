@@ -8,6 +8,7 @@ from gateway.breaker import Breaker
 from gateway.carriage import Carriage
 from gateway.decision import Decision, bucket_of, decide
 from gateway.hold import Hold
+from gateway.stamps import has_seen
 from gateway.table import Found, Plan, Undecided, narrowed
 
 
@@ -31,7 +32,9 @@ def choose(exchange: Carriage, plan: Plan) -> tuple[Decision, Hold | None]:
     bucket = bucket_of(plan.seed, key)
     if bucket < rule.threshold and is_out(worker.pools[rule.modern_read.upstream].breaker):
         return rule.spare_read, None
-    is_fresh = bucket >= rule.threshold or worker.freshness.is_fresh(plan.capability_index, key)
+    is_fresh = bucket >= rule.threshold or (
+        worker.freshness.is_fresh(plan.capability_index, key) and has_seen(exchange, plan, worker.freshness)
+    )
     return decide(rule, is_write=False, bucket=bucket, is_fresh=is_fresh), None
 
 

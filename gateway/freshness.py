@@ -40,6 +40,7 @@ _WRITERS_AT, _COUNT_AT, _NAMES_AT = 48, 56, 64
 _NAME_BYTES = 16
 _HEADER_BYTES = 16384
 _UNTIL, _FLOOR, _LAST = 0, 1, 2
+_SOURCE_UNTIL, _SOURCE_OFFSET = 300, 301  # behind the last writes of 256 workers
 _FACTS_WORDS = 512
 _MASK = SLOTS - 1
 
@@ -71,6 +72,12 @@ class ReadYourWrites(Protocol):
     def is_fresh(self, capability_index: int, key: bytes) -> bool:
         """Whether modern has seen everything that the key wrote."""
 
+    def arrived_until(self, capability_index: int) -> int:
+        """The time of the source up to which everything has arrived in modern."""
+
+    def source_time(self, capability_index: int, now_ns: int) -> int:
+        """A time of the source that is not before now."""
+
     def cover(self, capabilities: Sequence[str]) -> None:
         """Index these capabilities from now on."""
 
@@ -84,6 +91,14 @@ class AlwaysFresh:
     def is_fresh(self, capability_index: int, key: bytes) -> bool:  # noqa: ARG002
         """Always."""
         return True
+
+    def arrived_until(self, capability_index: int) -> int:  # noqa: ARG002
+        """For ever."""
+        return ALWAYS
+
+    def source_time(self, capability_index: int, now_ns: int) -> int:  # noqa: ARG002
+        """None."""
+        return 0
 
     def cover(self, capabilities: Sequence[str]) -> None:
         """Nothing to index."""
@@ -151,19 +166,35 @@ class Freshness:
         until = words[block + _UNTIL]
         return any(words[block + fact] > until for fact in range(_FLOOR, _LAST + self._writers))
 
-    def advance(self, capability_index: int, until_ns: int) -> None:
-        """All writes noted up to that time have arrived."""
+    def arrived_until(self, capability_index: int) -> int:
+        """The time of the source up to which everything that was committed there has arrived."""
+        return int(self._words[self._blocks[capability_index] + _SOURCE_UNTIL])
+
+    def source_time(self, capability_index: int, now_ns: int) -> int:
+        """A time of the source that is not before now; ALWAYS where the source has not been asked yet."""
+        offset = self._words[self._blocks[capability_index] + _SOURCE_OFFSET]
+        return now_ns + offset if offset else ALWAYS
+
+    def know_source(self, capability_index: int, offset_ns: int) -> None:
+        """What is to be added to our time to be not before the source's."""
+        self._words[self._blocks[capability_index] + _SOURCE_OFFSET] = offset_ns
+
+    def advance(self, capability_index: int, until_ns: int, source_ns: int = 0) -> None:
+        """All writes noted up to that time have arrived, and all that were committed up to that time of the source."""
         self._words[self._blocks[capability_index] + _UNTIL] = until_ns
+        if source_ns:
+            self._words[self._blocks[capability_index] + _SOURCE_UNTIL] = source_ns
 
     def doubt(self, capability_index: int, now_ns: int) -> None:
         """Nothing is fresh until a round that begins after now is done."""
         words, block = self._words, self._blocks[capability_index]
         words[block + _FLOOR] = now_ns
-        words[block + _UNTIL] = 0
+        words[block + _UNTIL] = words[block + _SOURCE_UNTIL] = 0
 
     def trust(self, capability_index: int) -> None:
         """Everything is fresh: the capability has no stream to wait for."""
-        self._words[self._blocks[capability_index] + _UNTIL] = ALWAYS
+        block = self._blocks[capability_index]
+        self._words[block + _UNTIL] = self._words[block + _SOURCE_UNTIL] = ALWAYS
 
     def close(self) -> None:
         """Let go of the file; what was noted stays in it for the others."""

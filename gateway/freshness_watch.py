@@ -8,6 +8,7 @@ and legacy answers, which is slower to move and never wrong.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 IDLE_SECONDS = 0.02
+ROUND_SECONDS = 0.5  # for stamps; clocks drift less than a query takes in that time
 POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.005, 0.05
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 0.1, 5.0
 CONNECTION_OPTIONS: dict[str, Any] = {
@@ -33,7 +35,9 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 5000,
     "options": "-c statement_timeout=3000",
 }
-POSITION = "SELECT pg_current_wal_insert_lsn()::text"
+# The time first: what was committed before it lies before the position.
+SOURCE = """SELECT at, pg_current_wal_insert_lsn()::text
+    FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint AS at OFFSET 0) AS clock"""
 # In mode skip the position moves on without rows, and during the backfill rows are missing that are older than it.
 HAS_ARRIVED = """SELECT true FROM strangler.stream
     WHERE name = %s AND mode = 'apply' AND state <> 'backfill' AND position >= %s::pg_lsn"""
@@ -48,6 +52,7 @@ class Plan:
     capability: str
     source_url: str
     target_url: str
+    has_stamps: bool = False  # clients of other gateways come here too, so there are rounds without writes of ours
 
     @property
     def stream(self) -> str:
@@ -58,7 +63,12 @@ class Plan:
 def plans_of(routes: Routes) -> dict[str, Plan]:
     """A plan for every capability in canary that has a stream; in no other stage are reads split."""
     return {
-        name: Plan(name, routes.databases[one.sync.source].url, routes.databases[one.sync.target].url)
+        name: Plan(
+            name,
+            routes.databases[one.sync.source].url,
+            routes.databases[one.sync.target].url,
+            one.canary is not None and one.canary.cookie is not None,
+        )
         for name, one in routes.capabilities.items()
         if one.sync is not None and one.stage == "canary"
     }
@@ -108,6 +118,7 @@ class Watch(threading.Thread):
         self._path = path
         self._stopping = threading.Event()
         self._is_connected = False
+        self._round_due = 0.0 if plan.has_stamps else math.inf
 
     def stop(self) -> None:
         """Ask the thread to end; does not wait."""
@@ -133,20 +144,23 @@ class Watch(threading.Thread):
             connect(self.plan.target_url, **CONNECTION_OPTIONS) as target,
         ):
             while not self._stopping.is_set():
-                if freshness.has_unseen_writes(0):
+                if freshness.has_unseen_writes(0) or time.monotonic() >= self._round_due:
                     self._round(freshness, source, target)
                 self._stopping.wait(IDLE_SECONDS)
 
     def _round(self, freshness: Freshness, source: Connection[Any], target: Connection[Any]) -> None:
         began_ns = time.monotonic_ns()
-        (position,) = source.execute(POSITION).fetchone() or (None,)
+        source_ns, position = source.execute(SOURCE).fetchone() or (0, None)
+        # The source's clock stood at `source_ns` at `began_ns` or later: our time and this are never before its own.
+        freshness.know_source(0, source_ns - began_ns)
         poll_seconds = POLL_SECONDS_MIN
         while target.execute(HAS_ARRIVED, (self.plan.stream, position)).fetchone() is None:
             if self._stopping.wait(poll_seconds):
                 return
             poll_seconds = min(poll_seconds * 2, POLL_SECONDS_MAX)
         if not self._stopping.is_set():
-            freshness.advance(0, began_ns)
+            freshness.advance(0, began_ns, source_ns)
+            self._round_due = time.monotonic() + ROUND_SECONDS if self.plan.has_stamps else math.inf
         if not self._is_connected:
             self._is_connected = True
             _log.info("freshness.watching", capability=self.plan.capability)

@@ -1,12 +1,19 @@
-"""An exchange that is told about: to the access log, to OpenTelemetry; only workers that have one of them use it."""
+"""Exchanges with more to do than the plain one: told to the access log and to OpenTelemetry, or stamped.
+
+Each is a class of its own that hangs on steps which exist, so that a worker without such a task pays nothing for it.
+"""
 
 from __future__ import annotations
 
+from time import monotonic_ns
+
 from gateway.exchange import Exchange
+from gateway.stamps import set_cookie
+from gateway.upstream import UpstreamConnection
 
 
 class ObservedExchange(Exchange):
-    """The same exchange; a class of its own, so that a worker without observers pays for none."""
+    """Told when it has ended; the upstream's trace goes through our span."""
 
     __slots__ = ()
 
@@ -23,3 +30,27 @@ class ObservedExchange(Exchange):
             self.worker.access_log.ended(self, now)
         if self.worker.spans is not None:
             self.worker.spans.ended(self, now)
+
+
+class StampedExchange(ObservedExchange):
+    """The same exchange; answers to writes of capabilities in canary are stamped."""
+
+    __slots__ = ()
+
+    def answer_head(self, connection: UpstreamConnection) -> None:
+        """The head, with the time of the answer in it: the write was committed before."""
+        ObservedExchange.answer_head(self, connection)
+        if self.is_write and self.plan.cookie is not None:
+            self.out[-1] = self._stamped(self.out[-1], self.plan.cookie)
+
+    def problem_answer(self, reason: str) -> tuple[bytes, bool]:
+        """A write whose outcome is unknown may have been committed, or may be yet: legacy answers for a while."""
+        data, stays = ObservedExchange.problem_answer(self, reason)
+        if self.is_sent and self.is_write and self.plan.cookie is not None:
+            data = self._stamped(data, self.plan.cookie)
+        return data, stays
+
+    def _stamped(self, data: bytes, cookie: bytes) -> bytes:
+        stamp = self.worker.freshness.source_time(self.plan.capability_index, monotonic_ns())
+        head, end, body = data.partition(b"\r\n\r\n")
+        return head + b"\r\n" + set_cookie(cookie, stamp, self.peer.scheme) + end[2:] + body

@@ -39,6 +39,7 @@ class Plan:
     mirror_body_max: int = 1 << 20
     template: tuple[tuple[str, str], ...] = ()
     compared: frozenset[bytes] = frozenset()  # headers, beside those that every route compares
+    cookie: bytes | None = None  # of a capability in canary
 
     def is_write(self, method: bytes) -> bool:
         """Whether a request by that method writes."""
@@ -188,7 +189,15 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         shadow.body_max if shadow else 1 << 20,
         template,
         frozenset(name.encode() for name in route.compare.headers),
+        _cookie(capability),
     )
+
+
+def _cookie(capability: Capability) -> bytes | None:
+    """Outside of the canary reads have one home, and nothing is stamped."""
+    if capability.stage != "canary" or capability.canary is None or capability.canary.cookie is None:
+        return None
+    return capability.canary.cookie.encode()
 
 
 _RANK = {"literal": 2, "name": 1, "rest": 0}

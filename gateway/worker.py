@@ -35,7 +35,7 @@ from gateway.listener import Listener
 from gateway.listening import Address, parse_address
 from gateway.metrics import Metrics, rows_of
 from gateway.mirror import Mirror
-from gateway.observed import ObservedExchange
+from gateway.observed import ObservedExchange, StampedExchange
 from gateway.pool import Pool
 from gateway.table import Table, compile_table
 
@@ -89,6 +89,7 @@ class Worker:
         self.trusted_proxies = routes.gateway.trusted_proxies
         self.pools = pools
         self.table = table
+        self.exchange = self._exchange_class()
         for name in self.ill & pools.keys():
             pools[name].eject(is_ejected=True)
 
@@ -102,8 +103,13 @@ class Worker:
             from gateway.spans import Spans
 
             self.spans = Spans(settings.tracing)
-        if settings.access_log or settings.tracing:
-            self.exchange = ObservedExchange
+        self.exchange = self._exchange_class()
+
+    def _exchange_class(self) -> type[Exchange]:
+        """A class for what is asked for, so that nobody pays for what is not."""
+        if any(plan.cookie is not None for plan in self.table.by_name.values()):
+            return StampedExchange
+        return ObservedExchange if self.access_log is not None or self.spans is not None else Exchange
 
     async def listen(self, address: Address, tls: Tls | None) -> None:
         """Accept connections. Raises CertificateUnusable."""
@@ -231,8 +237,8 @@ class WorkerControl(Control):
             writer = int(message.get("index", 0))
             freshness = Freshness(Path(message["freshness"]), tuple(routes.capabilities), writer=writer)
         worker = Worker(link, freshness, token_key(run), limits)
-        worker.observe(routes)
         worker.put_table(routes)
+        worker.observe(routes)
         if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory
             from gateway.claim import open_answers
 

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import pytest
+
 from gateway.exchange import Exchange
-from gateway.observed import ObservedExchange
+from gateway.observed import ObservedExchange, StampedExchange
 
 
-def test_an_exchange_that_is_not_observed_carries_nothing_of_it() -> None:
-    assert ObservedExchange.__slots__ == ()
-    changed = {name for name, value in vars(ObservedExchange).items() if callable(value)}
-    assert changed == {"to_upstream", "count"}
-    assert all(hasattr(Exchange, name) for name in changed), "what is told hangs on steps that exist"
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [(ObservedExchange, {"to_upstream", "count"}), (StampedExchange, {"answer_head", "problem_answer", "_stamped"})],
+)
+def test_an_exchange_with_more_to_do_carries_nothing_and_hangs_on_steps_that_exist(
+    more: type[Exchange], steps: set[str]
+) -> None:
+    assert more.__slots__ == ()
+    assert {name for name, value in vars(more).items() if callable(value)} == steps
+    assert all(hasattr(Exchange, name) for name in steps if not name.startswith("_"))
