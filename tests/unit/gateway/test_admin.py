@@ -24,6 +24,8 @@ class FakeOperations:
     table_in_force: Any = field(default_factory=lambda: SimpleNamespace(digest="abc", refused=()))
     workers: Any = field(default_factory=lambda: SimpleNamespace(restarts=0))
     comparer: Any = field(default_factory=lambda: SimpleNamespace(restarts=0, is_whole=True))
+    certificates: Any = None
+    healthy: Any = dict
 
     async def metrics(self) -> dict[str, Any]:
         return merge(())
