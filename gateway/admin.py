@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,40 +11,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from config.errors import RoutesInvalid, StranglerError, UnknownCapability
+from gateway.admin_access import Access, problem
 from gateway.exposition import CONTENT_TYPE, Facts, exposition
 from gateway.operations import HOLD_SECONDS_MAX, ComparerDown, Operations
 
 BODY_BYTES_MAX = 4096
 TABLE_BYTES_MAX = 512 << 10  # within a line of the channel to a worker
-# A load balancer asks these without a token; they say nothing but yes or no.
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class BearerToken:
-    """Lets through who shows the token (RFC 6750), compared in constant time."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._wanted = b"Bearer " + token.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401, or pass the request on."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            shown = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(shown, self._wanted):
-                refusal = problem(401, "This API needs a bearer token.", {"WWW-Authenticate": "Bearer"})
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-def application(operations: Operations, token: str | None) -> ASGIApp:
-    """The ASGI application; with a token, nobody gets further without it."""
+def application(operations: Operations, token: str | None, read_token: str | None = None) -> ASGIApp:
+    """The ASGI application; with a token, nobody gets further without it or, where only read, the other one."""
     endpoints = _Endpoints(operations)
     app = Starlette(
         routes=[
@@ -62,7 +42,7 @@ def application(operations: Operations, token: str | None) -> ASGIApp:
         ],
         exception_handlers={HTTPException: _http_problem, StranglerError: _our_problem},
     )
-    return app if token is None else BearerToken(app, token)
+    return Access(app, token, read_token)
 
 
 class _Endpoints:
@@ -112,12 +92,6 @@ class _Endpoints:
 
     async def shadow(self, request: Request) -> Response:
         return JSONResponse(await self._operations.shadow(request.path_params["capability"]))
-
-
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An RFC 9457 body."""
-    body = {"type": "about:blank", "status": status, "detail": detail}
-    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
 
 
 async def _http_problem(_: Request, error: Exception) -> Response:

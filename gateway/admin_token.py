@@ -10,6 +10,7 @@ from config.errors import USAGE, StranglerError
 from gateway.listening import Address
 
 TOKEN_VARIABLE = "STRANGLER_ADMIN_TOKEN"  # noqa: S105 - the name of a variable, not a token
+READ_TOKEN_VARIABLE = "STRANGLER_READ_TOKEN"  # noqa: S105 - for whoever scrapes and looks, and must not hold writes
 
 
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from config.errors import FAILED
-from gateway.admin_token import required_token
+from gateway.admin_token import READ_TOKEN_VARIABLE, required_token
 from gateway.certificates import Certificates
 from gateway.child import Program
 from gateway.freshness_watch import Watches
@@ -266,7 +266,7 @@ def admin_server(operations: Operations, token: str | None) -> uvicorn.Server:
 
     return AdminServer(
         uvicorn.Config(
-            application(operations, token),
+            application(operations, token, os.environ.get(READ_TOKEN_VARIABLE)),
             http="h11",
             ws="none",
             lifespan="off",

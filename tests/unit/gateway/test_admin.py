@@ -56,7 +56,7 @@ def _ask(
 ) -> httpx.Response:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(application(cast("Operations", operations), token))
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, **request)
 
     return asyncio.run(ask())
