@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.exposition import Facts, exposition
+from gateway.exposition import HELP, Facts, exposition
 from gateway.metrics import Metrics, merge
 
 FACTS = Facts(digest="abc", is_refused=True, worker_restarts=2, comparer_restarts=1, is_comparer_up=False)
@@ -48,3 +51,10 @@ def test_the_supervisor_adds_what_only_it_knows() -> None:
     assert values["strangler_worker_restarts_total", ()] == 2
     assert values["strangler_comparer_restarts_total", ()] == 1
     assert values["strangler_comparer_up", ()] == 0
+
+
+def test_every_metric_is_on_the_operators_page_and_no_other() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/operations.md").read_text().partition("## Metrics")[2]
+    families = {family.name for family in text_string_to_metric_families(exposition(merge(()), FACTS))}
+    plain = {re.sub("_total$", "", name) for name in re.findall(r"`(strangler_\w+)`", page)}
+    assert families | set(HELP) == plain
