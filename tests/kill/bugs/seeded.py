@@ -26,8 +26,10 @@ def _set(path: str, value: Any) -> Patch:
     """Replace `Class.method` or a function of the module."""
 
     def patch(module: Any) -> None:
-        owner, _, name = path.rpartition(".")
-        setattr(getattr(module, owner) if owner else module, name, value)
+        owner_name, _, name = path.rpartition(".")
+        owner = getattr(module, owner_name) if owner_name else module
+        assert hasattr(owner, name), f"{path} is gone from {module.__name__}"
+        setattr(owner, name, value)
 
     return patch
 
@@ -79,35 +81,39 @@ def _skip_ahead(original: Any) -> Any:
 
 
 def _row_by_row(original: Any) -> Any:
-    def do_changes(self: Any, part: Any) -> None:
+    def do_changes(self: Any, part: Any, ending: Any) -> bool:
         from cdc.batch import Part
 
         for change in part.changes:
-            original(self, Part([change], part.layouts).prepare())
+            original(self, Part([change], part.layouts).prepare(), [])
             self._conn.execute("COMMIT")
+            self._is_open = self._has_staged = False
             time.sleep(0.03)
-            self._conn.execute(self._session.begin())
-            self._has_staged = False
+        return False
 
     return do_changes
 
 
 def _round_money(original: Any) -> Any:
-    def commit(self: Any, ending: Any) -> None:
-        if self._session.stream.endswith("forward") and self._rows:
-            self._conn.execute("UPDATE account SET balance = round(balance, 1) WHERE balance <> round(balance, 1)")
-        original(self, ending)
+    def ending(self: Any, end: Any) -> Any:
+        from psycopg import sql
 
-    return commit
+        from cdc.script import Step
+
+        steps = original(self, end)
+        if not self._session.stream.endswith("forward") or not self._rows:
+            return steps
+        update = "UPDATE account SET balance = round(balance, 1) WHERE balance <> round(balance, 1)"
+        return [Step(sql.SQL(update)), *steps]
+
+    return ending
 
 
 def _lose_some(original: Any) -> Any:
     count = itertools.count(1)
 
-    def do_changes(self: Any, part: Any) -> None:
-        if part.changes and next(count) % 40 == 0:
-            return
-        original(self, part)
+    def do_changes(self: Any, part: Any, ending: Any) -> bool:
+        return next(count) % 40 != 0 and bool(original(self, part, ending))
 
     return do_changes
 
@@ -301,7 +307,7 @@ BUGS: dict[str, Bug] = {
         "the rows of a transaction are committed one by one",
         {"cdc.apply": _around("Applier._do_changes", _row_by_row)},
     ),
-    "money is rounded": Bug("balances lose their last digit", {"cdc.apply": _around("Applier._commit", _round_money)}),
+    "money is rounded": Bug("balances lose their last digit", {"cdc.apply": _around("Applier._ending", _round_money)}),
     "changes are lost": Bug(
         "one part in forty is not applied", {"cdc.apply": _around("Applier._do_changes", _lose_some)}
     ),
