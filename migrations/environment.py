@@ -59,12 +59,16 @@ def known_services() -> tuple[str, ...]:
 
 
 def configuration(service: str, output: io.StringIO | None = None) -> Config:
-    """Alembic's configuration for one service; rendered SQL goes to `output`. Raises UnknownService."""
-    if service not in known_services():
+    """Alembic's configuration for a service, or a folder of revisions; rendered SQL goes to `output`.
+
+    Raises UnknownService.
+    """
+    folder = HOME / "versions" / service if service in known_services() else Path(service)
+    if not any(folder.glob("*.py")):
         raise UnknownService(service, known_services())
     config = Config(stdout=io.StringIO(), output_buffer=output)
     config.set_main_option("script_location", str(HOME).replace("%", "%%"))
-    config.set_main_option("version_locations", str(HOME / "versions" / service).replace("%", "%%"))
+    config.set_main_option("version_locations", str(folder).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     return config
 

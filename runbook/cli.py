@@ -7,7 +7,7 @@ import sys
 import typer
 
 from config.errors import StranglerError
-from runbook.commands import care, compare, demo, journal, move, people, routes, run, tools
+from runbook.commands import care, compare, demo, journal, migrate, move, people, routes, run, tools
 
 app = typer.Typer(
     name="strangler",
@@ -50,7 +50,7 @@ for command in (
     app.command()(command)
 app.add_typer(journal.journal, name="journal")
 app.add_typer(run.sync, name="sync")
-app.add_typer(tools.migrate, name="migrate")
+app.add_typer(migrate.migrate, name="migrate")
 app.command()(compare.report)
 app.command()(compare.judge)
 app.add_typer(tools.copybook, name="copybook")

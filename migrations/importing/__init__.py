@@ -1,0 +1,1 @@
+"""A legacy schema becomes an expand revision, with a report that accounts for every statement."""

@@ -1,0 +1,97 @@
+"""The life of one import: read, written for PostgreSQL, run on a scratch database, kept as revisions, accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from config.errors import USAGE, StranglerError
+from migrations.importing.emit import Step, emit
+from migrations.importing.execute import execute
+from migrations.importing.live_postgres import connect, prove, read_live
+from migrations.importing.reader import read_script
+from migrations.importing.report import ImportReport
+from migrations.importing.revision import write_revisions
+from migrations.importing.type_policy import TypePolicy
+
+_BYTES_MAX = 512 * 1024 * 1024
+Tell = Callable[[str, int], None]
+"""Hears the name of a step and how far it is."""
+
+
+@dataclass(eq=False)
+class ScriptUnreadable(StranglerError):
+    """A file that is not a script of DDL."""
+
+    path: Path
+    problem: str
+    exit_code: ClassVar[int] = USAGE
+
+    @property
+    def sentence(self) -> str:
+        """The file and the problem."""
+        return f"{self.path}: {self.problem}."
+
+    @property
+    def hint(self) -> str:
+        """What it takes."""
+        return "Give the output of DBMS_METADATA.GET_DDL, of SSMS (script database as), or of mysqldump --no-data."
+
+
+def _ignore(_: str, __: int) -> None:
+    """Nobody wants to hear about it."""
+
+
+def import_script(
+    path: Path, policy: TypePolicy, folder: Path, scratch_url: str | None, tell: Tell = _ignore
+) -> ImportReport:
+    """Import a file. Without a scratch database nothing is executed, and nothing is more than `parsed`.
+
+    Raises ScriptUnreadable, DatabaseDown.
+    """
+    schema = read_script(read_text(path), policy, lambda count: tell("statements read", count))
+    steps: list[Step] = list(emit(schema))
+    if scratch_url is not None:
+        steps = execute(scratch_url, steps, lambda count: tell(f"of {len(steps):,} statements run", count))
+    revisions = write_revisions(folder, path.stem, steps) if steps else ()
+    return ImportReport(str(path), tuple(schema.objects), len(schema.statements), schema.translated, revisions)
+
+
+def import_live(
+    source_url: str, schema: str, policy: TypePolicy, folder: Path, scratch_url: str | None, *, profile: bool = False
+) -> ImportReport:
+    """Import one schema of a live PostgreSQL; every object of its catalogue counts as one statement.
+
+    Raises DatabaseDown.
+    """
+    with connect(source_url) as connection:
+        connection.read_only = True
+        live = read_live(connection, schema, policy.overrides, profile=profile)
+    steps = live.steps
+    if scratch_url is not None:
+        steps = execute(scratch_url, steps)
+        with connect(scratch_url) as scratch:
+            prove(live, scratch, schema)
+    revisions = write_revisions(folder, schema, steps)
+    translated = sum(found.confidence not in ("left_out", "refused") for found in live.objects)
+    return ImportReport(f"schema {schema}", tuple(live.objects), len(live.objects), translated, revisions)
+
+
+def read_text(path: Path) -> str:
+    """The text of a script: UTF-8, or UTF-16 as SSMS writes it."""
+    try:
+        if path.stat().st_size > _BYTES_MAX:
+            raise ScriptUnreadable(path, "it is larger than 512 MiB; leave the rows out")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ScriptUnreadable(path, error.strerror or "it cannot be read") from error
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ScriptUnreadable(path, f"byte {error.start} is not {encoding} text") from error
+    if "\0" in text:
+        raise ScriptUnreadable(path, "it holds a NUL")
+    return text

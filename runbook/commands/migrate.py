@@ -1,0 +1,106 @@
+"""migrate: schema revisions of the new services, and the import of a legacy schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runbook.commands.options import JsonOption, show, show_json
+
+migrate = typer.Typer(no_args_is_help=True, help="Schema revisions of the new services: upgrade, lint, import.")
+LIVE = ("postgresql://", "postgres://")
+
+
+@migrate.command("import")
+def migrate_import(
+    source: Annotated[str, typer.Argument(metavar="FILE|DSN", help="A script of DDL, or a live PostgreSQL.")],
+    dialect: Annotated[str, typer.Option(help="oracle, tsql or mysql; of the script.")] = "oracle",
+    types: Annotated[Path | None, typer.Option(help="A file that overrides the table of types.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for the revision.")] = Path("imported"),
+    schema: Annotated[str, typer.Option(help="The schema to read from a live PostgreSQL.")] = "public",
+    profile: Annotated[bool, typer.Option("--profile", help="Scan the data to choose types of bare numerics.")] = False,
+    execute: Annotated[bool, typer.Option(help="Run every statement on a throw-away PostgreSQL.")] = True,
+    json: JsonOption = False,
+) -> None:
+    """Turn a legacy schema into an expand revision, with a report that accounts for every statement.
+
+    Reads what DBMS_METADATA.GET_DDL, SSMS (script database as) and mysqldump --no-data write, or a live PostgreSQL.
+
+    Example: strangler migrate import --dialect oracle core.sql --out revisions
+    """
+    from contextlib import nullcontext
+
+    from migrations.importing.importer import import_live, import_script
+    from migrations.importing.type_policy import read_policy
+    from runbook.scratch import scratch_database
+    from runbook.screen_migrate import import_screen, progress
+
+    is_live = source.startswith(LIVE)
+    if "://" in source and not is_live:
+        kind = source.split("://", 1)[0]
+        raise typer.BadParameter(
+            f"a live {kind} database cannot be read; give a file with its DDL (mysqldump --no-data, GET_DDL, SSMS), "
+            "or the address of a PostgreSQL",
+            param_hint="FILE|DSN",
+        )
+    if dialect not in ("oracle", "tsql", "mysql", "postgres"):
+        raise typer.BadParameter("expected oracle, tsql or mysql", param_hint="--dialect")
+    if dialect == "postgres" and not is_live:
+        raise typer.BadParameter("a script of PostgreSQL needs no import: run it", param_hint="--dialect")
+    policy = read_policy("postgres" if is_live else dialect, types)
+    with progress() as tell, scratch_database("import") if execute else nullcontext() as scratch:
+        if is_live:
+            report = import_live(source, schema, policy, out, scratch, profile=profile)
+        else:
+            report = import_script(Path(source), policy, out, scratch, tell)
+    if json:
+        show_json(report.as_json())
+    else:
+        show(import_screen(report))
+    raise typer.Exit(0 if report.revisions else 1)
+
+
+@migrate.command("upgrade")
+def migrate_upgrade(
+    service: Annotated[str, typer.Argument(help="The service, or a folder with revisions.")] = "ledger",
+    database: Annotated[
+        str, typer.Option(envvar="LEDGER_DB", show_default=False, help="Its database; best given by the environment.")
+    ] = "postgresql://127.0.0.1:5433/ledger",
+    branch: Annotated[str, typer.Option(help="expand, or contract.")] = "expand",
+) -> None:
+    """Run the revisions that the database does not have yet; a second run does nothing.
+
+    Example: LEDGER_DB=postgresql://... strangler migrate upgrade ledger
+    """
+    from migrations.upgrade import upgrade
+
+    applied = upgrade(database, service=service, branch=branch)
+    for revision in applied:
+        typer.echo(f"{revision.revision}  {revision.title}")
+    typer.echo(f"{len(applied)} revisions applied", err=True)
+
+
+@migrate.command("lint")
+def migrate_lint(
+    service: Annotated[str, typer.Argument(help="The service whose revisions are linted, or a folder.")] = "ledger",
+    json: JsonOption = False,
+) -> None:
+    """Render each revision alone and look for statements that would block or break a running system.
+
+    Example: strangler migrate lint ledger
+    """
+    from rich.table import Table
+
+    from migrations.lint import lint
+
+    findings = lint(service)
+    if json:
+        show_json({"findings": findings})
+    else:
+        table = Table("revision", "line", "rule", "message", title=f"{len(findings)} findings", title_justify="left")
+        for finding in findings:
+            table.add_row(finding.revision, str(finding.line), finding.rule, finding.message)
+        show(table)
+    raise typer.Exit(1 if findings else 0)

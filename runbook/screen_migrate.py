@@ -1,0 +1,60 @@
+"""What `strangler migrate` shows: an import's report, findings of the linter, progress on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from migrations.importing.effort import by_type, minutes
+from migrations.importing.report import ImportReport, most_work
+
+_SHOWN = 15
+
+
+def import_screen(report: ImportReport) -> RenderableType:
+    """The account of the statements, the objects by type, what needs most work, and where the revision is."""
+    kinds = Table("objects", "count", "proven", "executed", "parsed", "refused", "left out", "effort", title="Objects")
+    for kind, (count, spent) in sorted(by_type(report.objects).items(), key=lambda item: -item[1][0]):
+        counts = Counter[str](found.confidence for found in report.objects if found.type == kind)
+        columns = ("proven", "executed", "parsed", "refused", "left_out")
+        kinds.add_row(
+            kind, f"{count:,}", *(f"{counts[name]:,}" if counts[name] else "" for name in columns), _time(spent)
+        )
+    work = Table(
+        "object", "type", "line", "effort", "why", title=f"Most work by hand (of {_time(report.minutes)} in all)"
+    )
+    for found in most_work(report.objects, _SHOWN):
+        why = "; ".join(finding.text for finding in found.findings if finding.rule != "storage")
+        work.add_row(found.name, found.type, str(found.line or ""), _time(minutes(found)), why[:300])
+    account = f"{report.read:,} statements read = {report.translated:,} translated + {report.left_out:,} left out"
+    where = ", ".join(str(path) for path in report.revisions[:3]) or "no statement could be translated"
+    more = f" and {len(report.revisions) - 3} more" if len(report.revisions) > 3 else ""
+    return Group(kinds, work, account, f"expand revision: {where}{more}")
+
+
+def _time(spent: int) -> str:
+    return f"{spent / 60:,.1f} h" if spent >= 60 else f"{spent} min" if spent else ""
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int], None]]:
+    """Hears a step and its count; a line that moves on a terminal, and nothing anywhere else."""
+    if not sys.stderr.isatty():
+        yield lambda _, __: None
+        return
+    columns = SpinnerColumn(), TextColumn("{task.completed:,} {task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, object] = {}
+
+        def tell(step: str, count: int) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=None)
+            bar.update(tasks[step], completed=count)  # type: ignore[arg-type]  # Rich's TaskID is an int
+
+        yield tell
