@@ -13,6 +13,7 @@ from rich.table import Table
 
 from migrations.importing.effort import by_type, minutes
 from migrations.importing.report import ImportReport, most_work
+from migrations.lint import LintReport
 
 _SHOWN = 15
 
@@ -36,6 +37,20 @@ def import_screen(report: ImportReport) -> RenderableType:
     where = ", ".join(str(path) for path in report.revisions[:3]) or "no statement could be translated"
     more = f" and {len(report.revisions) - 3} more" if len(report.revisions) > 3 else ""
     return Group(kinds, work, account, f"expand revision: {where}{more}")
+
+
+def lint_screen(report: LintReport) -> RenderableType:
+    """The findings, worst first, and what the revisions suppress, with the reasons."""
+    title = f"{len(report.findings)} findings"
+    table = Table("", "revision", "line", "rule", "what", "instead", title=title, title_justify="left")
+    for one in sorted(report.findings, key=lambda finding: (finding.severity, finding.revision, finding.line)):
+        table.add_row(one.severity, one.revision, str(one.line), one.rule, one.message, one.help)
+    if not report.suppressed:
+        return table
+    allowed = Table("revision", "line", "rule", "reason", title=f"{len(report.suppressed)} suppressed")
+    for found in report.suppressed:
+        allowed.add_row(found.finding.revision, str(found.finding.line), found.finding.rule, found.reason)
+    return Group(table, allowed)
 
 
 def _time(spent: int) -> str:

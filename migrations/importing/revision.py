@@ -66,6 +66,7 @@ def write_revisions(folder: Path, source: str, steps: Sequence[Step]) -> tuple[P
 def _text(statement: str) -> str:
     """A Python literal that can be read: in triple quotes, where that says the same."""
     triple = f'"""{statement}"""'
-    if "\\" in statement or '"""' in triple[3:-3] or statement.endswith('"'):
+    is_plain = statement.replace("\n", "").isprintable()
+    if not is_plain or "\\" in statement or '"""' in triple[3:-3] or statement.endswith('"'):
         return repr(statement)
     return triple

@@ -85,22 +85,26 @@ def migrate_upgrade(
 @migrate.command("lint")
 def migrate_lint(
     service: Annotated[str, typer.Argument(help="The service whose revisions are linted, or a folder.")] = "ledger",
+    form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
     json: JsonOption = False,
 ) -> None:
     """Render each revision alone and look for statements that would block or break a running system.
 
-    Example: strangler migrate lint ledger
+    A revision suppresses a rule in its own file: LINT_ALLOWS = {"rule": "the reason"}. Exit 1 on errors.
+
+    Example: strangler migrate lint ledger --format sarif > lint.sarif
     """
-    from rich.table import Table
-
     from migrations.lint import lint
+    from migrations.sarif import sarif
+    from runbook.screen_migrate import lint_screen
 
-    findings = lint(service)
-    if json:
-        show_json({"findings": findings})
+    if form not in ("text", "json", "sarif"):
+        raise typer.BadParameter("expected text, json or sarif", param_hint="--format")
+    report = lint(service)
+    if form == "sarif":
+        show_json(sarif(report))
+    elif json or form == "json":
+        show_json({"findings": report.findings, "suppressed": report.suppressed})
     else:
-        table = Table("revision", "line", "rule", "message", title=f"{len(findings)} findings", title_justify="left")
-        for finding in findings:
-            table.add_row(finding.revision, str(finding.line), finding.rule, finding.message)
-        show(table)
-    raise typer.Exit(1 if findings else 0)
+        show(lint_screen(report))
+    raise typer.Exit(1 if report.has_errors else 0)

@@ -12,6 +12,8 @@ down_revision = None
 branch_labels = ("expand",)
 depends_on = None
 
+LINT_ALLOWS = {"prefer-timestamp-tz": "the monolith's times have no zone, and must come back as they were"}
+
 CUSTOMER = """
 CREATE TABLE public.customer (
     customer_id char(8) NOT NULL CONSTRAINT customer_pk PRIMARY KEY,
@@ -48,7 +50,6 @@ CREATE TABLE public.posting (
     balance_after numeric(14, 2) NOT NULL,
     counterparty char(10),
     -- the monolith's local time, which has no zone
-    -- squawk-ignore prefer-timestamp-tz
     posted_at timestamp(6) NOT NULL,
     note varchar(40),
     CONSTRAINT posting_pk PRIMARY KEY (booked_on, sequence)
