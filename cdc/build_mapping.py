@@ -51,6 +51,15 @@ class Draft:
 
 def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[MappingRefused]:
     """Read, translate and check one file; its problems in the order of their lines."""
+    draft = drafted(file, source, target)
+    if not isinstance(draft, Draft):
+        return draft
+    problems = [_refused(file, refusal) for refusal in _rules(draft)]
+    return problems or mapping_of(draft)
+
+
+def drafted(file: Path, source: Catalogue, target: Catalogue) -> Draft | list[MappingRefused]:
+    """Read and translate one file."""
     try:
         parsed = parse_mapping(file, file.read_text(encoding="utf-8"))
         if forbidden := _forbidden(parsed, source):
@@ -65,9 +74,7 @@ def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[Ma
     where, more = _where(parsed, scope)
     if problems + more:
         return problems + more
-    draft = Draft(parsed, scope, into, tuple(outputs), where)
-    problems = [_refused(file, refusal) for refusal in _rules(draft)]
-    return problems or _mapping(draft)
+    return Draft(parsed, scope, into, tuple(outputs), where)
 
 
 def _forbidden(parsed: ParsedMapping, source: Catalogue) -> list[MappingRefused]:
@@ -201,7 +208,8 @@ def source_key_of(table: Table) -> tuple[str, ...]:
     return table.identity_key if table.replica_identity == "index" else table.primary_key
 
 
-def _mapping(draft: Draft) -> Mapping:
+def mapping_of(draft: Draft) -> Mapping:
+    """The draft as plain data and SQL, with its way back."""
     from cdc.way_back import way_back
 
     source_key = source_key_of(draft.source)

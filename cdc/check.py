@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from cdc.build_mapping import build
+from cdc.build_mapping import Draft, build, drafted
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.check_servers import check_server, check_tables
 from cdc.findings import Finding, error
@@ -21,6 +21,7 @@ from cdc.functions import install_functions
 from cdc.library import LIBRARY
 from cdc.mapping import Mapping, TargetColumn
 from cdc.refusals import MappingRefused, NotInvertible
+from cdc.sample import SampleReport, sample
 from cdc.sql_types import quoted, quoted_table
 from cdc.verify import connect
 from config.errors import NotConfigured
@@ -70,6 +71,7 @@ class CheckReport:
 
     mappings: tuple[MappingReport, ...]
     findings: tuple[Finding, ...]
+    samples: tuple[SampleReport, ...] = ()
 
     @property
     def is_ready(self) -> bool:
@@ -82,6 +84,7 @@ class CheckReport:
             "mappings": [mapping.as_json() for mapping in self.mappings],
             "ways_back": [{"file": mapping.file, "sql": mapping.reverse_sql} for mapping in self.mappings],
             "findings": [asdict(finding) for finding in self.findings],
+            "samples": [asdict(sample) for sample in self.samples],
         }
 
 
@@ -90,8 +93,11 @@ def check(routes: Routes, capability: str) -> tuple[Finding, ...]:
     return inspect(routes, capability).findings
 
 
-def inspect(routes: Routes, capability: str) -> CheckReport:
-    """All findings, and each mapping with its SQL and the classes of its columns."""
+def inspect(routes: Routes, capability: str, sample_rows: int = 0) -> CheckReport:
+    """All findings, and each mapping with its SQL and the classes of its columns.
+
+    With `sample_rows`, what would go wrong in that many rows of each source table, too.
+    """
     found = routes.capabilities.get(capability)
     if found is None or found.sync is None:
         raise NotConfigured(f"capabilities.{capability}.sync", "sync check")
@@ -103,16 +109,35 @@ def inspect(routes: Routes, capability: str) -> CheckReport:
         if not files:
             findings.append(error(str(sync.mappings), "there is no mapping (*.sql) in this folder", "Add one a table."))
         findings += check_server(source, sync.source) + check_server(target, sync.target)
-        reports, accepted = [], []
+        reports, accepted, samples = [], [], []
         for file in files:
             report, more, mapping = _inspect_file(file, catalogues, (source, target))
             reports.append(report)
             findings += more
             accepted += [mapping] if mapping else []
+            if mapping and sample_rows:
+                sampled, more = _sampled(source, file, catalogues, sample_rows)
+                samples += sampled
+                findings += more
         findings += _shared(accepted)
         findings += check_tables(source, catalogues[0], sync.source, [m.source_table for m in accepted])
         findings += check_tables(target, catalogues[1], sync.target, [m.target_table for m in accepted])
-    return CheckReport(tuple(reports), tuple(findings))
+    return CheckReport(tuple(reports), tuple(findings), tuple(samples))
+
+
+def _sampled(
+    source: psycopg.Connection[Any], file: Path, catalogues: tuple[Catalogue, Catalogue], rows: int
+) -> tuple[list[SampleReport], list[Finding]]:
+    draft = drafted(file, *catalogues)
+    if not isinstance(draft, Draft):
+        return [], []
+    try:
+        with source.transaction(force_rollback=True):
+            _with_functions(source)
+            return [sample(source, draft, rows)], []
+    except psycopg.Error as problem:
+        text = problem.diag.message_primary or type(problem).__name__
+        return [], [error(str(file), f"the rows of {draft.source.name} could not be sampled: {text}")]
 
 
 def _shared(mappings: list[Mapping]) -> list[Finding]:

@@ -30,6 +30,16 @@ def fit(term: Term, kind: SqlType) -> Term:
     return replace(term, sql=sql, type=kind, way=way)
 
 
+def conditions(term: Term, kind: SqlType) -> list[str]:
+    """What must hold so that a value fits without losing anything; no condition where NULL is.
+
+    Raises Refusal.
+    """
+    if term.type is NULL:
+        return []
+    return [exact(guard, term) for guard in _GUARDS.get((term.type.family, kind.family), _refused)(term, kind)]
+
+
 def _refused(term: Term, kind: SqlType) -> list[str]:
     if term.type.family == kind.family == "other" and term.type == kind:
         return []

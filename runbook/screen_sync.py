@@ -38,7 +38,21 @@ def check_screen(report: CheckReport) -> RenderableType:
         for column in mapping.columns:
             count = "" if column.guard_violations is None else f"{column.guard_violations:,}"
             mappings.add_row(mapping.target, column.name, column.kind, ", ".join(column.sources), count)
-    return Group(mappings, findings) if report.findings else mappings
+    parts: list[RenderableType] = [mappings]
+    if report.samples:
+        parts.append(_samples(report))
+    return Group(*parts, findings) if report.findings else Group(*parts)
+
+
+def _samples(report: CheckReport) -> RenderableType:
+    """What would go wrong in the sampled rows: counts, keys, and what to write instead; never a value."""
+    looked_at = ", ".join(f"{sample.rows:,} of {sample.table}" for sample in report.samples)
+    title = f"Sampled rows: {looked_at}"
+    table = Table("table", "column", "what", "rows", "keys", "instead", title=title, title_justify="left")
+    for sample in report.samples:
+        for one in sample.troubles:
+            table.add_row(sample.table, one.column, one.kind, f"{one.rows:,}", "; ".join(one.keys), one.remedy)
+    return table
 
 
 def streams_screen(rows: Sequence[dict[str, Any]]) -> RenderableType:

@@ -109,16 +109,23 @@ def sync_run(
 
 
 @sync.command("check")
-def sync_check(capability: CapabilityArgument, routes: RoutesOption = DEFAULT_ROUTES, json: JsonOption = False) -> None:
+def sync_check(
+    capability: CapabilityArgument,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Run each mapping on this many rows of its source; say what would go wrong.")
+    ] = 0,
+    json: JsonOption = False,
+) -> None:
     """Check mappings, tables, privileges and settings before anything is created.
 
-    Example: strangler sync check accounts --json
+    Example: strangler sync check accounts --sample 10000
     """
     from cdc.check import inspect
     from config.reader import read_routes
     from runbook.screen_sync import check_screen
 
-    report = inspect(read_routes(routes), capability)
+    report = inspect(read_routes(routes), capability, sample)
     if json:
         show_json(report.as_json())
     else:
