@@ -1,4 +1,9 @@
-"""Brings a service's database up to the newest revision of a branch, one at a time and never two runs at once."""
+"""Brings a service's database up to the newest revision of a branch, one at a time and never two runs at once.
+
+The life of an upgrade: the turn is taken, what has run is compared with what the files say, invalid indexes are named
+or repaired, then each revision runs in a transaction of its own. A statement that does not get its lock in time is
+rolled back with its revision and tried again later, so that the queue behind it moves on in between.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,21 @@ from typing import Any
 
 import psycopg
 from alembic import command
+from alembic.config import Config
 from alembic.runtime.migration import MigrationInfo
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from config.errors import DatabaseDown, StranglerError
+from config.errors import DatabaseDown
 from migrations.environment import configuration, revisions
+from migrations.errors import AnotherUpgradeRuns, ContractNotAllowed, LockNotGiven, RevisionFailed
+from migrations.hashes import hash_of, refuse_edited, remember
+from migrations.leftovers import refuse_invalid, repair
+from migrations.watch import RanStatement, watch
 
-LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS = 5, 60
+LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS = 2, 60
+LOCK_ATTEMPTS, LOCK_PAUSE_SECONDS = 5, 0.5
 TURN_SECONDS, POLL_SECONDS = 60.0, 0.05
 APPLICATION_NAME = "strangler-migrations"
 
@@ -32,62 +43,18 @@ class AppliedRevision:
     seconds: float
 
 
-@dataclass(eq=False)
-class AnotherUpgradeRuns(StranglerError):
-    """Somebody else upgrades the same database and did not finish in time."""
-
-    service: str
-    waited_seconds: float
-
-    @property
-    def sentence(self) -> str:
-        """The service, and how long we waited."""
-        return f"Another upgrade of {self.service!r} still runs after {self.waited_seconds:g} s; nothing was applied."
-
-    @property
-    def hint(self) -> str:
-        """Who holds the lock."""
-        return "Look for its session in pg_locks (locktype advisory), wait for it or end it, and run this again."
-
-
-@dataclass(eq=False)
-class ContractNotAllowed(StranglerError):
-    """Contract revisions remove what legacy used, so they need the run that allows them."""
-
-    service: str
-
-    @property
-    def sentence(self) -> str:
-        """Why it was refused."""
-        return f"Contract revisions of {self.service!r} are only applied within a run of the runbook."
-
-    @property
-    def hint(self) -> str:
-        """How it gets there."""
-        return "Retire the capability first; its run names itself to the upgrade."
-
-
-@dataclass(eq=False)
-class RevisionFailed(StranglerError):
-    """The database refused a statement of a revision, which was rolled back as a whole."""
-
-    service: str
-    statement: str
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """The first line of the statement and the server's message."""
-        return f"A revision of {self.service!r} failed at {self.statement!r}: {self.reason}."
-
-    @property
-    def hint(self) -> str:
-        """What is in force now."""
-        return "Revisions before it stay applied; it was rolled back. Remove the cause and run the upgrade again."
-
-
 def _ignore(_: object) -> None:
     """Nobody wants to hear about it."""
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """Who hears what: each statement before it runs, and with its locks after it; each revision; each retry."""
+
+    on_statement: Callable[[str], None] = _ignore
+    on_ran: Callable[[RanStatement], None] = _ignore
+    on_revision: Callable[[AppliedRevision], None] = _ignore
+    on_retry: Callable[[str], None] = _ignore
 
 
 def upgrade(
@@ -96,41 +63,61 @@ def upgrade(
     branch: str = "expand",
     *,
     run: str | None = None,
-    on_statement: Callable[[str], None] = _ignore,
-    on_revision: Callable[[AppliedRevision], None] = _ignore,
+    mend: bool = False,
+    listeners: Listeners = Listeners(),
 ) -> tuple[AppliedRevision, ...]:
-    """Apply what is missing, each revision in a transaction of its own, and return it; nothing missing is no error.
+    """Apply what is missing and return it; nothing missing is no error.
 
-    `on_statement` hears the SQL of each statement before it runs, `on_revision` each revision once it is applied.
-    `run` is the id of the runbook's run that allows the contract branch. Raises UnknownService, UnknownBranch,
-    ContractNotAllowed, DatabaseDown, AnotherUpgradeRuns, RevisionFailed.
+    `run` says what allows the contract branch; `mend` rebuilds invalid indexes instead of refusing. Raises
+    UnknownService, UnknownBranch, ContractNotAllowed, DatabaseDown, AnotherUpgradeRuns, RevisionEdited, IndexesInvalid,
+    LockNotGiven, RevisionFailed.
     """
     config = configuration(service)
-    titles = {script.revision: script.doc for script in revisions(config, branch)}
-    if not titles:
+    scripts = revisions(config, branch)
+    if not scripts:
         return ()
     if branch == "contract" and run is None:
         raise ContractNotAllowed(service)
+    hashes = {script.revision: hash_of(service, script) for script in scripts}
     applied: list[AppliedRevision] = []
     clock = [time.monotonic()]
+    titles = {script.revision: script.doc for script in scripts}
 
-    def applied_one(*, step: MigrationInfo, **_: Any) -> None:
+    def applied_one(*, ctx: Any, step: MigrationInfo, **_: Any) -> None:
         now = time.monotonic()
         revision = str(step.up_revision_id)
+        remember(ctx.connection, revision, hashes.get(revision, ""))
         applied.append(AppliedRevision(revision, titles.get(revision, ""), now - clock[0]))
         clock[0] = now
-        on_revision(applied[-1])
+        listeners.on_revision(applied[-1])
 
     config.attributes["on_version_apply"] = applied_one
-    with _turn(database_url, service), _connection(database_url, service, on_statement) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, f"{branch}@head")
+    with _turn(database_url, service) as watcher:
+        refuse_edited(watcher, scripts, hashes)
+        if mend:
+            repair(watcher, listeners.on_statement)
+        refuse_invalid(watcher)
+        _upgrade_with_retries(database_url, service, branch, config, listeners)
     return tuple(applied)
 
 
+def _upgrade_with_retries(database_url: str, service: str, branch: str, config: Config, listeners: Listeners) -> None:
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            with _connection(database_url, service, listeners) as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, f"{branch}@head")
+                return
+        except LockNotGiven as error:
+            if attempt == LOCK_ATTEMPTS:
+                raise LockNotGiven(service, error.statement, error.reason, LOCK_ATTEMPTS) from error
+            listeners.on_retry(error.statement)
+            time.sleep(LOCK_PAUSE_SECONDS * attempt)
+
+
 @contextmanager
-def _turn(database_url: str, service: str) -> Iterator[None]:
-    """Hold the database's lock for upgrades of this service, on a connection of its own.
+def _turn(database_url: str, service: str) -> Iterator[psycopg.Connection[Any]]:
+    """Hold the database's lock for upgrades of this service, on a connection of its own in autocommit.
 
     The lock is asked for again and again rather than waited for: a waiting statement keeps a snapshot, and
     CREATE INDEX CONCURRENTLY in the run that holds the lock would wait for that snapshot forever.
@@ -142,37 +129,34 @@ def _turn(database_url: str, service: str) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise AnotherUpgradeRuns(service, TURN_SECONDS)
             time.sleep(POLL_SECONDS)
-        yield
+        yield connection
 
 
-def _is_ours(connection: psycopg.Connection, key: str) -> bool:
+def _is_ours(connection: psycopg.Connection[Any], key: str) -> bool:
     row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (key,)).fetchone()
     return bool(row and row[0])
 
 
 @contextmanager
-def _connection(database_url: str, service: str, on_statement: Callable[[str], None]) -> Iterator[Connection]:
+def _connection(database_url: str, service: str, listeners: Listeners) -> Iterator[Connection]:
     """A SQLAlchemy connection with both timeouts set, whose errors are ours."""
     options = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: _connect(database_url, service, options=options), poolclass=NullPool
     )
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def heard(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        on_statement(statement.strip())
-
+    watch(engine, listeners.on_statement, listeners.on_ran)
     try:
         with engine.connect() as connection:
             yield connection
     except DBAPIError as error:
         statement = (error.statement or "").strip().partition("\n")[0]
-        raise RevisionFailed(service, statement, str(error.orig).partition("\n")[0]) from error
+        kind = LockNotGiven if isinstance(error.orig, psycopg.errors.LockNotAvailable) else RevisionFailed
+        raise kind(service, statement, str(error.orig).partition("\n")[0]) from error
 
 
 def _connect(
     database_url: str, service: str, *, autocommit: bool = False, options: str | None = None
-) -> psycopg.Connection:
+) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(
             database_url, autocommit=autocommit, options=options, application_name=APPLICATION_NAME, connect_timeout=5

@@ -14,8 +14,11 @@ from rich.table import Table
 from migrations.importing.effort import by_type, minutes
 from migrations.importing.report import ImportReport, most_work
 from migrations.lint import LintReport
+from migrations.upgrade import Listeners
+from migrations.watch import RanStatement
 
 _SHOWN = 15
+_SCHEMA_WORDS = ("CREATE", "ALTER", "DROP", "COMMENT", "TRUNCATE", "UPDATE", "INSERT", "DELETE", "REINDEX", "DO")
 
 
 def import_screen(report: ImportReport) -> RenderableType:
@@ -51,6 +54,21 @@ def lint_screen(report: LintReport) -> RenderableType:
     for found in report.suppressed:
         allowed.add_row(found.finding.revision, str(found.finding.line), found.finding.rule, found.reason)
     return Group(table, allowed)
+
+
+def listeners() -> Listeners:
+    """One line on stderr for each statement that ran, with its locks and its time; and for each retry."""
+
+    def ran(statement: RanStatement) -> None:
+        words = " ".join(statement.sql.split())
+        if words.upper().startswith(_SCHEMA_WORDS):
+            locks = "; ".join(statement.locks) or "no lock that lasts"
+            print(f"{statement.seconds * 1000:8.1f} ms  {words[:100]}  [{locks}]", file=sys.stderr)
+
+    def retried(statement: str) -> None:
+        print(f"no lock for: {statement[:100]}; trying again", file=sys.stderr)
+
+    return Listeners(on_ran=ran, on_retry=retried)
 
 
 def _time(spent: int) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runbook.commands.options import JsonOption, show, show_json
+from runbook.commands.options import DEFAULT_ROUTES, JsonOption, RoutesOption, show, show_json
 
 migrate = typer.Typer(no_args_is_help=True, help="Schema revisions of the new services: upgrade, lint, import.")
 LIVE = ("postgresql://", "postgres://")
@@ -69,16 +69,28 @@ def migrate_upgrade(
         str, typer.Option(envvar="LEDGER_DB", show_default=False, help="Its database; best given by the environment.")
     ] = "postgresql://127.0.0.1:5433/ledger",
     branch: Annotated[str, typer.Option(help="expand, or contract.")] = "expand",
+    repair: Annotated[bool, typer.Option("--repair", help="Build invalid indexes anew, concurrently.")] = False,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    json: JsonOption = False,
 ) -> None:
     """Run the revisions that the database does not have yet; a second run does nothing.
+
+    Prints each statement, the locks it takes and how long it took. The branch contract is refused until every
+    capability whose stream ends in this database is retired.
 
     Example: LEDGER_DB=postgresql://... strangler migrate upgrade ledger
     """
     from migrations.upgrade import upgrade
+    from runbook.contract_stage import stage_that_allows
+    from runbook.screen_migrate import listeners
 
-    applied = upgrade(database, service=service, branch=branch)
+    run = stage_that_allows(routes, service) if branch == "contract" else None
+    applied = upgrade(database, service, branch, run=run, mend=repair, listeners=listeners())
+    if json:
+        show_json({"applied": applied})
+        return
     for revision in applied:
-        typer.echo(f"{revision.revision}  {revision.title}")
+        typer.echo(f"{revision.revision}  {revision.title}  {revision.seconds:.2f} s")
     typer.echo(f"{len(applied)} revisions applied", err=True)
 
 

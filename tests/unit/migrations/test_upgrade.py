@@ -5,7 +5,8 @@ import pytest
 from config.errors import DatabaseDown
 from migrations import upgrade as upgrades
 from migrations.environment import UnknownBranch, UnknownService
-from migrations.upgrade import AnotherUpgradeRuns, ContractNotAllowed, RevisionFailed, upgrade
+from migrations.errors import AnotherUpgradeRuns, ContractNotAllowed, RevisionFailed
+from migrations.upgrade import upgrade
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
@@ -20,7 +21,7 @@ def test_what_is_unknown_is_refused_before_anybody_connects() -> None:
 def test_contract_needs_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     known = upgrades.revisions
     monkeypatch.setattr(upgrades, "revisions", lambda config, _: known(config, "expand"))
-    with pytest.raises(ContractNotAllowed, match="Retire the capability first"):
+    with pytest.raises(ContractNotAllowed, match="Retire every capability"):
         upgrade(NOWHERE, branch="contract")
     with pytest.raises(DatabaseDown):
         upgrade(NOWHERE, branch="contract", run="run-1")
