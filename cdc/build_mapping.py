@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,17 +228,23 @@ def mapping_of(draft: Draft) -> Mapping:
         key=draft.parsed.key,
         source_key=source_key,
         reads=tuple(SourceColumn(c.name, c.type) for c in draft.source.columns if c.name in read),
-        columns=tuple(_column(output) for output in draft.outputs),
+        columns=tuple(_column(output, draft) for output in draft.outputs),
         where=draft.where.sql if draft.where else None,
         way_back=back,
     )
 
 
-def _column(output: Output) -> TargetColumn:
+def _column(output: Output, draft: Draft) -> TargetColumn:
+    from cdc.way_back import given_inverse
+
     term, column = output.term, output.column
     way = term.way
     if isinstance(way, NoWay):
-        return TargetColumn(column.name, column.type, way.kind, term.columns, None, None, term.sql, way.reason)
+        given: tuple[str, str] | None = None
+        with suppress(Refusal):  # the way back says what is wrong with it
+            given = given_inverse(draft, output)
+        inverse, guard = given or (None, None)
+        return TargetColumn(column.name, column.type, way.kind, term.columns, inverse, guard, term.sql, way.reason)
     inverse = way.undo(quoted(column.name))
     return TargetColumn(column.name, column.type, way.kind, term.columns, inverse, all_of(way.guards), term.sql)
 

@@ -1,4 +1,8 @@
-"""One mapping file as text becomes a header and one SELECT over one table, in its author's dialect."""
+"""One mapping file as text becomes a header and one SELECT over one table, in its author's dialect.
+
+Where mathematics does not give the way back, the author does: below a line `-- reverse:` stands a SELECT over the
+target table, in PostgreSQL's own dialect, that gives the columns of the source that would be lost.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from cdc.refusals import Refusal
 DIALECTS = ("oracle", "tsql", "mysql", "postgres")
 HEADER = ("target", "key", "dialect")
 _LINE = re.compile(r"^\s*--\s*(\w+)\s*:\s*(.*?)\s*$")
+_REVERSE = re.compile(r"^\s*--\s*reverse\s*:\s*$", re.MULTILINE | re.IGNORECASE)
 _BYTES_MAX = 256 * 1024
 
 
@@ -26,6 +31,7 @@ class ParsedMapping:
     key: tuple[str, ...]
     dialect: str
     select: exp.Select
+    reverse: exp.Select | None = None
 
     @property
     def source(self) -> exp.Table:
@@ -45,8 +51,12 @@ def parse_mapping(file: Path, text: str) -> ParsedMapping:
     key = tuple(name.strip().lower() for name in header["key"].split(",") if name.strip())
     if not key:
         raise Refusal("the line '-- key:' names no column", "For example: -- key: account_id")
-    select = _statement(text, dialect)
-    return ParsedMapping(file, header["target"].lower(), key, dialect, select)
+    forward, *back = _REVERSE.split(text)
+    if len(back) > 1:
+        raise Refusal("the line '-- reverse:' stands twice", "Keep one of them.")
+    select = _statement(forward, dialect)
+    reverse = _statement(back[0], "postgres") if back else None
+    return ParsedMapping(file, header["target"].lower(), key, dialect, select, reverse)
 
 
 def _header(text: str) -> dict[str, str]:

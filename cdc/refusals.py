@@ -63,7 +63,10 @@ class NotInvertible(StranglerError):
     @property
     def hint(self) -> str:
         """How a mapping gets a way back."""
-        return "Map the column by something that can be undone, or add a column that keeps what is lost."
+        return (
+            "Map the column by something that can be undone, add a column that keeps what is lost, or write the way "
+            "back yourself below a line `-- reverse:` as a SELECT over the target table."
+        )
 
 
 class Refusal(Exception):

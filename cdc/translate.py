@@ -199,6 +199,7 @@ HANDLERS: dict[type[exp.Expression], Translate] = {
     exp.Left: texts.end_of,
     exp.Right: texts.end_of,
     exp.Translate: texts.substituted,
+    exp.SplitPart: texts.piece,
     exp.Concat: joins.concatenation,
     exp.DPipe: joins.concatenation,
     exp.ConcatWs: joins.separated,

@@ -108,6 +108,17 @@ def replaced(node: exp.Expression, scope: Scope) -> Term:
     return oracle_text(sql, term, term.way, scope)
 
 
+def piece(node: exp.Expression, scope: Scope) -> Term:
+    """PostgreSQL's split_part with constants."""
+    inner = text_term(node.this, scope)
+    mark, number = node.args.get("delimiter"), _number_of(node.args.get("part_index"))
+    if scope.dialect != "postgres" or not isinstance(mark, exp.Literal) or not number:
+        raise Refusal("SPLIT_PART needs a constant mark and number, and is PostgreSQL's", "Write them.")
+    return _made(
+        f"split_part({inner.padded_text}, {literal(mark.name)}, {number})", inner, "the rest is dropped", scope
+    )
+
+
 def substituted(node: exp.Expression, scope: Scope) -> Term:
     """TRANSLATE, character by character."""
     inner = text_term(node.this, scope)

@@ -19,8 +19,9 @@ from cdc.fit import fit
 from cdc.inverse import Kind, Lens, NoWay, all_of
 from cdc.mapping import Mapping, SourceColumn, TargetColumn
 from cdc.refusals import Refusal
+from cdc.refuse import refuse
 from cdc.sql_types import literal, parse_type, quoted
-from cdc.terms import Term
+from cdc.terms import Scope, Term, find_column
 from cdc.translate import translate
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Provider:
     column: Column
     output: Output | None
     term: Term
+    is_given: bool = False
 
 
 def way_back(draft: Draft) -> Mapping:
@@ -61,7 +63,7 @@ def way_back(draft: Draft) -> Mapping:
 
 
 def _providers(draft: Draft) -> dict[str, Provider]:
-    found: dict[str, Provider] = {}
+    found = _given(draft)
     for output in draft.outputs:
         way = output.term.way
         if not isinstance(way, Lens) or way.column in found:
@@ -84,6 +86,51 @@ def _providers(draft: Draft) -> dict[str, Provider]:
         if column is not None and name not in found:
             found[name] = Provider(column, None, _into(value, column))
     return found
+
+
+def _given(draft: Draft) -> dict[str, Provider]:
+    """What the author's own reverse SELECT gives, column by column of the source."""
+    reverse = draft.parsed.reverse
+    if reverse is None:
+        return {}
+    for refusal in refuse(reverse, "postgres", frozenset(column.name for column in draft.target.columns)):
+        raise Refusal(f"the reverse SELECT: {refusal.problem}", draft.target.name)
+    scope = Scope(draft.target, "", "postgres", draft.scope.handlers)
+    return {name: Provider(column, None, term, is_given=True) for name, column, term in _reversed(draft, scope)}
+
+
+def _reversed(draft: Draft, scope: Scope) -> Iterator[tuple[str, Column, Term]]:
+    assert draft.parsed.reverse is not None  # noqa: S101 - the callers looked
+    for node in draft.parsed.reverse.expressions:
+        name = node.alias_or_name
+        column = find_column(draft.source, name)
+        if column is None:
+            raise Refusal(f"the reverse SELECT gives it, and {draft.source.name} has no such column", name)
+        try:
+            yield column.name, column, fit(translate(node, scope), parse_type(column.type))
+        except Refusal as refusal:
+            raise Refusal(f"the reverse SELECT: {refusal.problem}", column.name) from refusal
+
+
+def given_inverse(draft: Draft, output: Output) -> tuple[str, str] | None:
+    """For a column that only the author's SELECT takes back: that SQL, and the guard that a row comes back by it."""
+    if draft.parsed.reverse is None:
+        return None
+    plain = Scope(draft.target, "", "postgres", draft.scope.handlers)
+    forward = {each.column.name: f"CAST({each.term.sql} AS {each.column.type})" for each in draft.outputs}
+    inverses, guards = [], []
+    for name, _, term in _reversed(draft, plain):
+        if output.column.name in term.columns:
+            inverses.append(f"{term.sql} AS {quoted(name)}")
+            guards.append(name)
+    again = {name: term for name, _, term in _reversed(draft, replace(plain, stand_ins=forward))}
+    tests = [f"{quoted(name)} IS NOT DISTINCT FROM CAST({again[name].sql} AS {_type(draft, name)})" for name in guards]
+    return (", ".join(inverses), " AND ".join(tests)) if inverses else None
+
+
+def _type(draft: Draft, name: str) -> str:
+    column = draft.source.column(name)
+    return column.type if column else "text"
 
 
 def _unless_null(guard: str, output: Output) -> str:
@@ -147,13 +194,17 @@ def _check_key(draft: Draft, providers: dict[str, Provider], key: tuple[str, ...
         provider = providers.get(name)
         if provider is None:
             raise Refusal(f"it is in the key of {draft.source.name} and nothing gives it back", name)
+        outside = sorted(set(provider.term.columns) - identity) if provider.is_given else []
+        if outside:
+            raise Refusal(f"the reverse SELECT reads {outside[0]} for it, which a deleted row would not say", name)
         if provider.output is not None and provider.output.column.name not in identity:
             raise Refusal(
                 f"it comes back from {provider.output.column.name}, which is not in the primary key of "
                 f"{draft.target.name}: a deleted row would not say it",
                 name,
             )
-    return identity | {output.column.name for output in draft.outputs}
+    given = {column for provider in providers.values() if provider.is_given for column in provider.term.columns}
+    return identity | given | {output.column.name for output in draft.outputs}
 
 
 def _identity(draft: Draft) -> tuple[str, ...]:
@@ -163,6 +214,9 @@ def _identity(draft: Draft) -> tuple[str, ...]:
 
 def _column(provider: Provider) -> TargetColumn:
     term, column = provider.term, provider.column
+    if provider.is_given:
+        reason = "the mapping's own reverse SELECT gives it"
+        return TargetColumn(column.name, column.type, "opaque", term.columns, None, None, term.sql, reason)
     if provider.output is None or not isinstance(term.way, Lens):
         return TargetColumn(column.name, column.type, "constant", (), None, None, term.sql, "the WHERE fixes it")
     guard = all_of(term.way.guards)

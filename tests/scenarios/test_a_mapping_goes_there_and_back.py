@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cdc.functions import install_functions
 from cdc.mapping import Mapping
+from cdc.refusals import NotInvertible
 from runbook.demo.cluster import Cluster
 from tests.support.mapping_files import built, table
 from tests.support.pages import code, page
@@ -241,3 +242,35 @@ def test_a_timestamp_does_not_depend_on_the_time_zone_of_the_session(conn: psyco
         conn.execute("SET LOCAL TimeZone = 'Europe/Berlin'")
         statement = "SELECT strangler.parse_timestamp('2026-03-29.02.30.00.000001', 'YYYY-MM-DD.HH24.MI.SS.US')"
         assert conn.execute(statement).fetchone() == (datetime(2026, 3, 29, 2, 30, 0, 1),)
+
+
+def test_an_opaque_column_comes_back_by_the_reverse_select_of_its_author(
+    conn: psycopg.Connection, tmp_path: Path
+) -> None:
+    source = table("s", "id integer, first text, last text")
+    target = table("t", "id integer, full_name text")
+    select = """SELECT ID AS id, FIRST || '/' || LAST AS full_name FROM s
+-- reverse:
+SELECT split_part(full_name, '/', 1) AS first, split_part(full_name, '/', 2) AS last FROM t"""
+    mapping = built(tmp_path, select, source, target)
+    (_, opaque) = mapping.columns
+    assert opaque.kind == "opaque"
+    assert opaque.inverse == "split_part(full_name, '/', 1) AS first, split_part(full_name, '/', 2) AS last"
+    back = mapping.reverse()
+    assert [column.name for column in back.columns] == ["id", "first", "last"]
+    rows = "(VALUES (1, 'Ada', 'Lovelace'), (2, 'a/b', 'c'), (3, '', '')) AS rows(id, first, last)"
+    kept = [row[0] for row in conn.execute(f"SELECT id FROM {rows} WHERE {opaque.guard} ORDER BY id".encode())]
+    assert kept == [1, 3]
+    again = back.select(f"({mapping.select(rows)}) AS there")
+    assert conn.execute(again.encode()).fetchall()[0] == (1, "Ada", "Lovelace")
+    targets = "(VALUES (1, 'x/y'), (2, 'no mark')) AS rows(id, full_name)"
+    good = conn.execute(f"SELECT id FROM {targets} WHERE {back.consistent}".encode()).fetchall()
+    assert good == [(1,)]
+
+
+def test_a_mapping_without_a_way_back_says_how_to_write_one(tmp_path: Path) -> None:
+    source = table("s", "id integer, first text, last text")
+    target = table("t", "id integer, full_name text")
+    mapping = built(tmp_path, "SELECT ID AS id, FIRST || LAST AS full_name FROM s", source, target)
+    with pytest.raises(NotInvertible, match="`-- reverse:`"):
+        mapping.reverse()
