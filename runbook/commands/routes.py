@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,20 +32,28 @@ def check(routes: RoutesOption = DEFAULT_ROUTES, json: JsonOption = False) -> No
 
 
 def explain(
-    request: Annotated[str, typer.Argument(help="METHOD and path, for example 'GET /accounts/1'.")],
+    request: Annotated[str, typer.Argument(help="METHOD and path, for example 'GET /accounts/1'.")] = "",
     header: Annotated[list[str] | None, typer.Option("-H", help="A header, NAME:VALUE; may be repeated.")] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="TABLE.COLUMN", help="Instead: where a column of a target table comes from.")
+    ] = None,
     routes: RoutesOption = DEFAULT_ROUTES,
     json: JsonOption = False,
 ) -> None:
     """Say for one request which route it takes and why, who answers and who is mirrored.
 
     Example: strangler explain 'GET /accounts/1' -H X-Customer-Id:42
+
+    Example: strangler explain --column account.balance
     """
     from dataclasses import asdict
 
     from config.reader import read_routes
     from gateway.explain import explain as explain_request
 
+    if column is not None:
+        _explain_column(routes, column, json)
+        return
     method, _, target = request.partition(" ")
     headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header or [])]
     if not target.startswith("/"):
@@ -54,6 +63,22 @@ def explain(
         show_json(asdict(explanation))
     else:
         typer.echo(str(explanation))
+
+
+def _explain_column(routes: Path, column: str, json: bool) -> None:
+    from cdc.lineage import lineage
+    from config.reader import read_routes
+
+    found = lineage(read_routes(routes), column)
+    if json:
+        show_json({"lineage": found})
+        return
+    for one in found:
+        typer.echo(f"{one.column} ({one.capability}, {one.file})")
+        typer.echo(f"  from     {', '.join(one.sources) or 'a constant'}")
+        typer.echo(f"  by       {one.expression}")
+        typer.echo(f"  class    {one.kind}{f': {one.reason}' if one.reason else ''}")
+        typer.echo(f"  back by  {one.inverse or 'nothing'}")
 
 
 def schema() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
+from typer.testing import CliRunner
 
 from cdc.check import inspect
+from cdc.lineage import NotMapped, lineage
+from runbook.cli import app
 from tests.support.mapped_pair import routes_for
 
 LEGACY = """
@@ -64,3 +68,20 @@ def test_a_sample_is_of_the_size_that_was_asked_for(tmp_path: Path, legacy_db: s
             conn.execute(statements.encode())
     (sample,) = inspect(routes_for(tmp_path, legacy_db, modern_db, folder), "accounts", 100).samples
     assert 0 < sample.rows <= 100
+
+
+def test_the_lineage_of_a_column_is_explained(tmp_path: Path, legacy_db: str, modern_db: str) -> None:
+    folder = tmp_path / "mappings"
+    folder.mkdir()
+    (folder / "customer.sql").write_text(MAPPING)
+    for url, statements in ((legacy_db, LEGACY), (modern_db, MODERN)):
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute(statements.encode())
+    routes = routes_for(tmp_path, legacy_db, modern_db, folder)
+    (found,) = lineage(routes, "customer.status")
+    assert (found.sources, found.kind) == (("cust.sts",), "guarded")
+    done = CliRunner().invoke(app, ["explain", "--column", "customer.born", "--routes", str(tmp_path / "routes.yaml")])
+    assert "from     cust.born" in done.output
+    assert "class    guarded" in done.output
+    with pytest.raises(NotMapped, match=r"Did you mean customer\.status"):
+        lineage(routes, "customer.statu")
