@@ -52,7 +52,10 @@ class NotMapped(StranglerError):
 
 
 def lineage(routes: Routes, wanted: str) -> tuple[Lineage, ...]:
-    """The origin of "table.column" in every capability that maps it. Raises NotMapped, MappingsRefused, DatabaseDown."""
+    """The origin of "table.column", in every capability that maps it.
+
+    Raises NotMapped, MappingsRefused, DatabaseDown.
+    """
     found, known = [], []
     for name, capability in routes.capabilities.items():
         if capability.sync is None:

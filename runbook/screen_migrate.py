@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +14,7 @@ from rich.table import Table
 from migrations.importing.effort import by_type, minutes
 from migrations.importing.report import ImportReport, most_work
 from migrations.lint import LintReport
+from migrations.measure import Measured
 from migrations.upgrade import Listeners
 from migrations.watch import RanStatement
 
@@ -54,6 +55,19 @@ def lint_screen(report: LintReport) -> RenderableType:
     for found in report.suppressed:
         allowed.add_row(found.finding.revision, str(found.finding.line), found.finding.rule, found.reason)
     return Group(table, allowed)
+
+
+def measured_screen(found: Sequence[Measured]) -> RenderableType:
+    """Each statement with the locks that it took, how long they were held, and who would have waited."""
+    title = f"{len(found)} statements measured"
+    table = Table("revision", "statement", "took", "locks", "held", "at real size", "waiting requests", title=title)
+    for one in found:
+        held = f"{one.held_seconds * 1000:.0f} ms" if one.held_seconds else ""
+        predicted = f"{one.predicted_seconds * 1000:,.0f} ms" if one.predicted_seconds else ""
+        waiting = f"{one.waiting_requests:,.0f}" if one.waiting_requests else ""
+        row = one.revision, one.statement[:80], f"{one.seconds * 1000:.1f} ms", "; ".join(one.locks)
+        table.add_row(*row, held, predicted, waiting)
+    return table
 
 
 def listeners() -> Listeners:

@@ -98,6 +98,14 @@ def migrate_upgrade(
 def migrate_lint(
     service: Annotated[str, typer.Argument(help="The service whose revisions are linted, or a folder.")] = "ledger",
     form: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
+    measure: Annotated[bool, typer.Option("--measure", help="Run them on a scratch cluster; show locks held.")] = False,
+    like: Annotated[
+        str, typer.Option(envvar="LEDGER_DB", show_default=False, help="With --measure: the database they are for.")
+    ] = "",
+    traffic: Annotated[
+        list[str] | None, typer.Option(metavar="TABLE=RPS", help="With --measure: requests a second, if not measured.")
+    ] = None,
+    routes: RoutesOption = DEFAULT_ROUTES,
     json: JsonOption = False,
 ) -> None:
     """Render each revision alone and look for statements that would block or break a running system.
@@ -105,7 +113,12 @@ def migrate_lint(
     A revision suppresses a rule in its own file: LINT_ALLOWS = {"rule": "the reason"}. Exit 1 on errors.
 
     Example: strangler migrate lint ledger --format sarif > lint.sarif
+
+    Example: LEDGER_DB=postgresql://... strangler migrate lint ledger --measure --traffic account=120
     """
+    if measure:
+        _measured(service, like, traffic or [], routes, json)
+        return
     from migrations.lint import lint
     from migrations.sarif import sarif
     from runbook.screen_migrate import lint_screen
@@ -120,3 +133,32 @@ def migrate_lint(
     else:
         show(lint_screen(report))
     raise typer.Exit(1 if report.has_errors else 0)
+
+
+def _measured(service: str, like: str, traffic: list[str], routes: Path, json: bool) -> None:
+    from config.reader import read_routes
+    from migrations.measure import measure
+    from runbook.scratch import scratch_database
+    from runbook.screen_migrate import measured_screen, progress
+    from runbook.traffic import traffic_by_table
+
+    if not like:
+        raise typer.BadParameter("give the database that the revisions are for", param_hint="--like")
+    rates = dict(_rate(one) for one in traffic)
+    if not rates and routes.exists():
+        read = read_routes(routes)
+        rates = traffic_by_table(read, list(read.gateway.instances) or [f"http://{read.gateway.admin}"])
+    with progress() as tell, scratch_database("measure") as scratch:
+        found = measure(scratch, like, service, rates, lambda step: tell(step, 0))
+    if json:
+        show_json({"measured": found, "traffic": rates})
+    else:
+        show(measured_screen(found))
+
+
+def _rate(text: str) -> tuple[str, float]:
+    table, _, rate = text.partition("=")
+    try:
+        return table, float(rate)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not TABLE=REQUESTS_PER_SECOND", param_hint="--traffic") from None
