@@ -13,9 +13,10 @@ from pathlib import Path
 from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import SqlglotError
 
+from cdc.db2 import standard
 from cdc.refusals import Refusal
 
-DIALECTS = ("oracle", "tsql", "mysql", "postgres")
+DIALECTS = ("oracle", "tsql", "mysql", "postgres", "db2")
 HEADER = ("target", "key", "dialect")
 _LINE = re.compile(r"^\s*--\s*(\w+)\s*:\s*(.*?)\s*$")
 _REVERSE = re.compile(r"^\s*--\s*reverse\s*:\s*$", re.MULTILINE | re.IGNORECASE)
@@ -79,8 +80,9 @@ def _header(text: str) -> dict[str, str]:
 def _statement(text: str, dialect: str) -> exp.Select:
     if len(text) > _BYTES_MAX:
         raise Refusal("the file is larger than 256 KiB", "A mapping is one SELECT.")
+    reader, text = ("postgres", standard(text)) if dialect == "db2" else (dialect, text)
     try:
-        statements = [found for found in parse(text, dialect=dialect, error_level=ErrorLevel.RAISE) if found]
+        statements = [found for found in parse(text, dialect=reader, error_level=ErrorLevel.RAISE) if found]
     except (SqlglotError, RecursionError) as error:
         line = next((int(found.get("line") or 0) for found in getattr(error, "errors", [])), 0)
         what = next((str(found.get("description")) for found in getattr(error, "errors", [])), "it nests too deeply")

@@ -112,7 +112,7 @@ def _number_wanted(to: exp.DataType, numbers: list[int], scope: Scope) -> SqlTyp
     if to.this in _WHOLE:
         return numeric(38, 0) if scope.dialect == "oracle" else parse_type(_WHOLE[to.this])
     if not numbers:
-        return {"tsql": numeric(18, 0), "mysql": numeric(10, 0)}.get(scope.dialect, NUMERIC)
+        return {"tsql": numeric(18, 0), "mysql": numeric(10, 0), "db2": numeric(5, 0)}.get(scope.dialect, NUMERIC)
     return numeric(numbers[0], numbers[1] if len(numbers) > 1 else 0)
 
 

@@ -63,7 +63,7 @@ def division(node: exp.Expression, scope: Scope) -> Term:
     left, right = _number(node.this, scope), _number(node.expression, scope)
     if not isinstance(right.value, Decimal):
         raise Refusal("division by a column has another number of digits in PostgreSQL", "Map both columns.")
-    if scope.dialect in ("tsql", "postgres") and left.type.is_whole and right.type.scale == 0 and right.value:
+    if scope.dialect in ("tsql", "postgres", "db2") and left.type.is_whole and right.type.scale == 0 and right.value:
         return _whole_division(left, right.value)
     factor = reciprocal(right.value)
     if factor is None:

@@ -23,7 +23,7 @@ def routes(folder: Path, stage: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("stage", ["legacy", "shadow", "canary", "modern"])
+@pytest.mark.parametrize("stage", ["legacy", "shadow", "modern"])
 def test_a_stage_before_retired_refuses_contract(tmp_path: Path, stage: str) -> None:
     with pytest.raises(ContractNotAllowed, match=f"accounts is in stage {stage}"):
         stage_that_allows(routes(tmp_path, stage), "ledger")
