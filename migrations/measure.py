@@ -158,7 +158,8 @@ def _filled(real: psycopg.Connection[Any], scratch_url: str, tell: Callable[[str
             ):
                 for data in out:
                     into.write(data)
-            found[name] = TableRows(name, rows, max(cursor.rowcount, 0))
+            (copied,) = scratch.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone() or (0,)
+            found[name] = TableRows(name, rows, copied)
             scratch.execute(sql.SQL("ANALYZE {}").format(table))
     return found
 
