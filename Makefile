@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+REQUESTS ?= 1000000
+SECONDS ?= 600
 
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points hard-cases
+.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points hard-cases conformance fuzz soak
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -47,6 +49,15 @@ hard-cases: setup ## the streams' hard cases on PostgreSQL 18 and, where Debian'
 crash-points: setup ## kill the streams at every named moment, once, twice and at all pairs; prints the list
 	CRASH_POINTS=all $(BIN)/python -m pytest -v tests/scenarios/test_stream_crash_points.py \
 	  tests/scenarios/test_stream_crash_points_of_setup.py
+
+conformance: setup ## what the gateway promises as an HTTP proxy: each case cut at every byte; one line for each id
+	$(BIN)/python -m pytest --conformance --timeout 900 tests/scenarios/conformance
+
+fuzz: setup ## Hypothesis over the wire, both directions: nothing dirty, nothing hung, no answer to somebody else
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+soak: setup ## a million requests with nonces against a hostile upstream: 0 answers to the wrong request
+	$(BIN)/python -m tests.soak --requests $(REQUESTS)
 
 check: setup ## reads only: formatting, lint, types, layers
 	$(BIN)/ruff format --check .

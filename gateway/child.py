@@ -107,6 +107,11 @@ class Child:
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LINE_BYTES_MAX)
         return cls(program.name, process, reader, writer)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its end of the channel is closed."""
+        return self._reading.done()
+
     def call(
         self, do: str, fields: Mapping[str, Any] | None = None, *, within: float = CALL_SECONDS
     ) -> Coroutine[Any, Any, Reply]:
@@ -121,7 +126,7 @@ class Child:
 
     async def _answer(self, number: int, do: str, within: float) -> Reply:
         try:
-            if self._reading.done():
+            if self.is_gone:
                 raise ChildGone(self.name, self.pid)
             async with asyncio.timeout(within):
                 await self._writer.drain()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -141,6 +142,7 @@ def _soap_action(asked: Asked) -> bytes:
     return found[1] if found else b""
 
 
+@lru_cache(maxsize=4)  # every operation of one SOAP endpoint asks for the same body in turn
 def first_body_element(peeked: bytes) -> bytes | None:
     """The local name of the first element inside the SOAP Body, if it has been seen."""
     text = re.sub(rb"<!--.*?-->", b"", peeked, flags=re.DOTALL)

@@ -218,7 +218,7 @@ class Exchange(Carriage):
         request = self.method, self.version, keep_alive
         seen = connection.seen
         head = head_again(seen, request) if seen else head_of(status, connection.reason, connection.fields, request)
-        if self.is_websocket:
+        if self.binds_connection(status, connection.fields):
             connection.keep_alive = False
         self.keep_alive = head.keep_alive
         self.framing = head.framing

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+import httptools
 
 from config.model import Routes, Sandbox, VerifyByRead
+from gateway import strict
 from gateway.decision import BUCKETS, Decision, bucket_of, decide
-from gateway.table import Plan, Undecided, compile_table, segments_of
+from gateway.identity import Peer
+from gateway.limits import Limits
+from gateway.problems import PROBLEMS
+from gateway.request import Request
+from gateway.table import Plan, Undecided, compile_table
+
+_NOBODY: Final = Peer(b"", False, b"http", b"")  # the client's address is not known
+_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True)
@@ -36,26 +47,14 @@ class Explanation:
         return "\n".join(self.words)
 
 
-@dataclass
-class _Asked:
-    """The request as routing sees it (gateway/conditions.py); of its body nothing is known."""
-
-    method: bytes
-    target: bytes
-    fields: list[tuple[bytes, bytes]]
-    client: bytes = b""
-    peeked: bytes = b""
-    has_all: bool = False
-
-
 def explain(routes: Routes, method: str, target: str, headers: Iterable[tuple[str, str]] = ()) -> Explanation:
-    """What this routes.yaml does with that request, `target` being its path and query."""
-    fields = [(name.strip().encode("latin-1", "replace"), value.strip().encode()) for name, value in headers]
-    asked = _Asked(method.encode(), target.encode(), fields)
-    segments = segments_of(asked.target) if target.startswith("/") else None
-    if segments is None:
-        return Explanation(method, target, None, words=("The target is not a path; it is answered with 400.",))
-    found = compile_table(routes).find(asked, segments)
+    """What this routes.yaml does with that request, whose body is not known. A Host is made up if none is given."""
+    request, reason = _read(method, target, headers)
+    if reason is not None:
+        problem = PROBLEMS[reason]
+        words = (f"It is answered with {problem.status} here and goes nowhere: {problem.detail}",)
+        return Explanation(method, target, None, words=words)
+    found = compile_table(routes).find(request, request.segments)
     if found is None:
         words = ("No route matches and there is no default; it is answered with 404.",)
         return Explanation(method, target, None, words=words)
@@ -63,16 +62,38 @@ def explain(routes: Routes, method: str, target: str, headers: Iterable[tuple[st
         names = tuple(plan.name for plan in found.plans)
         words = (f"The first bytes of the body decide between {_listed(names)}{_or_default(routes)}.",)
         return Explanation(method, target, None, names, words=words)
-    return _explained(routes, found, asked, segments)
+    return _explained(routes, found, request, (method, target))
 
 
-def _explained(routes: Routes, plan: Plan, asked: _Asked, segments: list[bytes]) -> Explanation:
-    method, target = asked.method.decode(), asked.target.decode()
+def _read(method: str, target: str, headers: Iterable[tuple[str, str]]) -> tuple[Request, str | None]:
+    """The request as the gateway would read it from the wire, and why it would refuse it."""
+    named = list(headers)
+    if not any(name.strip().lower() == "host" for name, _ in named):
+        named.insert(0, ("Host", "localhost"))
+    fields = [(name.strip().encode("latin-1", "replace"), value.strip().encode()) for name, value in named]
+    start = b"%b %b HTTP/1.1\r\n" % (method.encode(), target.encode())
+    request = Request(_NOBODY, (method.encode(), target.encode(), b"1"), fields)
+    if strict.START(start) is None:
+        return request, "malformed"
+    try:
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in fields)
+        httptools.HttpRequestParser(object()).feed_data(start + lines + b"\r\n")
+    except httptools.HttpParserInvalidMethodError:
+        return request, "method_refused"
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError:
+        return request, "malformed"
+    return request, request.check(_LIMITS)
+
+
+def _explained(routes: Routes, plan: Plan, asked: Request, said: tuple[str, str]) -> Explanation:
+    method, target = said
     is_write = plan.is_write(asked.method)
     if plan.capability is None:
         return _outside(plan, method, target, is_write=is_write)
     canary = routes.capabilities[plan.capability].canary
-    key = plan.key(asked, segments) if plan.key is not None and plan.rule.splits_reads else None
+    key = plan.key(asked, asked.segments) if plan.key is not None and plan.rule.splits_reads else None
     bucket = None if key is None else bucket_of(plan.seed, key)
     decision = decide(plan.rule, is_write=is_write, bucket=bucket)
     mirrored_to, mirror_words = _mirror(plan, decision, is_write=is_write)

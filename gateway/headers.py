@@ -21,7 +21,7 @@ Facts = dict[int, bytes]
 
 PSEUDONYM: Final = b"strangler"
 
-HOST, CONTENT_LENGTH, EXPECT, VIA, TRACEPARENT, DATE, TRANSFER_ENCODING, MAX_FORWARDS = 1, 2, 3, 4, 5, 6, 7, 8
+HOST, CONTENT_LENGTH, EXPECT, VIA, TRACEPARENT, DATE, TRANSFER_ENCODING, MAX_FORWARDS, AUTHORIZATION = range(1, 10)
 CONNECTION, UPGRADE, FORWARDED_FOR, FORWARDED_PROTO, FORWARDED_HOST, FORWARDED, DROPPED = -1, -2, -3, -4, -5, -6, -7
 
 _REQUEST: Final[Rules] = {
@@ -29,6 +29,7 @@ _REQUEST: Final[Rules] = {
     b"content-length": CONTENT_LENGTH,
     b"transfer-encoding": TRANSFER_ENCODING,
     b"expect": EXPECT,
+    b"authorization": AUTHORIZATION,
     b"via": VIA,
     b"traceparent": TRACEPARENT,
     b"max-forwards": MAX_FORWARDS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.carriage import CLAIMING, HELD, REPLAYING, ROUTING, SENT, WAITING, Carriage
+from gateway.carriage import ANSWERING, CLAIMING, HELD, REPLAYING, ROUTING, SENT, WAITING, Carriage
 
 
 def overdue(exchange: Carriage, now: float) -> str | None:
@@ -13,7 +13,7 @@ def overdue(exchange: Carriage, now: float) -> str | None:
     """
     limits = exchange.worker.limits
     if now - exchange.started > limits.total_seconds:
-        return "upstream_timeout"
+        return "total_timeout"
     if exchange.state in (CLAIMING, HELD, WAITING):
         return None
     downstream = exchange.downstream
@@ -28,7 +28,7 @@ def overdue(exchange: Carriage, now: float) -> str | None:
         return None
     if exchange.state in (ROUTING, REPLAYING) or (exchange.state == SENT and awaits_client):
         return "client_too_slow"
-    return "upstream_timeout"
+    return "upstream_stalled" if exchange.state == ANSWERING else "upstream_timeout"
 
 
 def _patience(exchange: Carriage) -> float:

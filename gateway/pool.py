@@ -91,7 +91,10 @@ class Pool:
         idle = self.idle
         usable = not fresh and idle and self.breaker.is_closed
         if usable and (not is_write or monotonic() - idle[-1].idle_since < self._limits.upstream_idle_write_seconds):
-            return idle.pop()
+            connection = idle.pop()
+            if connection.is_quiet:
+                return connection
+            connection.close()  # it has said something to nobody, and the loop has not come to read it
         now = monotonic()
         loop = asyncio.get_running_loop()
         if not self.breaker.allows(now):
@@ -119,10 +122,12 @@ class Pool:
         """A connection whose exchange ended cleanly: to the next who waits, or idle."""
         if self.closing:
             connection.close()
-        elif self.waiting:
+        elif self.waiting and connection.is_quiet:
             waiter = next(iter(self.waiting))
             del self.waiting[waiter]
             waiter.connected(connection, reused=True)
+        elif self.waiting:
+            connection.close()  # `lost` opens another one for who waits
         else:
             connection.idle_since = monotonic()
             self.idle.append(connection)

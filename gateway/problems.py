@@ -60,6 +60,8 @@ PROBLEMS: Final[dict[str, Problem]] = {
         Problem("upstream_tls", 502, "Bad Gateway", "No TLS session with the upstream could be agreed on."),
         Problem("upstream_connect_timeout", 504, "Gateway Timeout", "The upstream accepted no connection in time."),
         Problem("upstream_timeout", 504, "Gateway Timeout", "The upstream did not answer in time."),
+        Problem("upstream_stalled", 504, "Gateway Timeout", "The upstream stopped in the middle of its answer."),
+        Problem("total_timeout", 504, "Gateway Timeout", "The exchange took longer than one may take in all."),
         Problem("upstream_busy", 503, "Service Unavailable", "Every connection to the upstream is in use."),
         Problem("breaker_open", 503, "Service Unavailable", "The upstream failed repeatedly and is left alone."),
         Problem(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from gateway import headers, strict
 from gateway.headers import TRUSTED, UNTRUSTED, Facts, Fields, tail_of_request, with_tail
@@ -11,6 +13,9 @@ from gateway.limits import Limits
 from gateway.seen_heads import SeenRequest
 from gateway.table import segments_of
 from gateway.tunnel import is_websocket
+
+UNAUTHORIZED: Final = 401
+_BINDING: Final = re.compile(rb"(?i)(?:.*,)?[ \t]*(?:ntlm|negotiate)(?:[ \t,]|\Z)").match
 
 
 class Request:
@@ -94,6 +99,17 @@ class Request:
             self.is_websocket = True
             self.lines += [b"Connection: Upgrade", b"Upgrade: websocket"]
         return self._count_down() if headers.MAX_FORWARDS in facts and self.method == b"OPTIONS" else None
+
+    def binds_connection(self, status: int, fields: Fields) -> bool:
+        """Whether the upstream may take the connection for this client's own: it must serve nobody else then.
+
+        After an upgrade, and where NTLM or Negotiate authenticate the connection instead of the request.
+        """
+        if self.is_websocket or _BINDING(self.facts.get(headers.AUTHORIZATION, b"")):
+            return True
+        return status == UNAUTHORIZED and any(
+            name.lower() == b"www-authenticate" and _BINDING(value) for name, value in fields
+        )
 
     def _count_down(self) -> str | None:
         """RFC 9110 section 7.6.2: OPTIONS with Max-Forwards 0 ends here, else one less goes on."""

@@ -95,7 +95,8 @@ class Supervisor:
         environ = {**os.environ, "STRANGLER_RUN": str(run.path)}
         comparer = Program("comparer", COMPARER_COMMAND, environ, (run.socket.fileno(),))
         self._comparer = Crew(comparer, 1, self._introduce_comparer)
-        self._workers = Crew(Program("worker", WORKER_COMMAND, environ), workers, self._introduce_worker)
+        worker = Program("worker", WORKER_COMMAND, environ)
+        self._workers = Crew(worker, workers, self._introduce_worker, has_spare=True)
         self._operations = Operations(table, self._workers, self._comparer, self._apply)
         self._operations.certificates = certificates
         self._health = HealthChecks(self._tell_health)

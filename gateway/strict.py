@@ -35,14 +35,14 @@ def unfinished_problem(data: bytes, new: int, limits: Limits) -> str | None:
 
     Only what follows position `new` is looked at, so that the time for a head in many pieces stays linear.
     """
-    line_end = data.find(b"\r\n")
-    if line_end >= new and START(data) is None:
+    line_end = data.find(b"\r\n", new)
+    if line_end >= 0 and data.find(b"\r\n", 0, line_end) < 0 and START(data) is None:  # the first line has ended
         if line_end > limits.url_bytes_max:
             return "target_too_long"
         return "version_refused" if _OTHER_VERSION(data) else "malformed"
     if BARE_LF(data, new) or (data[:1] == b"\r" and data != b"\r"):
         return "malformed"
-    if line_end < 0 and len(data) > limits.url_bytes_max:
+    if line_end < 0 and len(data) > limits.url_bytes_max and b"\r\n" not in data:
         return "target_too_long"
     return "headers_too_large" if len(data) > limits.header_bytes_max else None
 

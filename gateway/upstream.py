@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from fcntl import ioctl
+from termios import FIONREAD
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r\n").match
 _LIMITS: Final = Limits()
+_NOTHING: Final = bytes(4)
 ANSWERS: Final = SeenAnswers()
 SWITCHING, FINAL, NO_CONTENT, NOT_MODIFIED = 101, 200, 204, 304
 Fields = list[tuple[bytes, bytes]]
@@ -34,9 +37,10 @@ class UpstreamConnection(asyncio.Protocol):
     that was sent completely. Everything else closes it.
     """
 
-    __slots__ = ("_bodiless", "_dirty", "_done", "_head", "_head_only", "_interim", "_is_interim", "_is_paused",
-                 "_parser", "_partial", "_sink", "caller", "fields", "idle_since", "is_answering", "keep_alive", "pool",
-                 "reason", "request_complete", "seen", "status", "trailers", "transport", "tunnel")  # fmt: skip
+    __slots__ = ("_bodiless", "_dirty", "_done", "_handle", "_head", "_head_only", "_interim", "_is_interim",
+                 "_is_paused", "_parser", "_partial", "_sink", "caller", "fields", "idle_since", "is_answering",
+                 "keep_alive", "pool", "reason", "request_complete", "seen", "status", "trailers", "transport",
+                 "tunnel")  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -59,6 +63,12 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
         self.transport = transport  # type: ignore[assignment]  # uvloop's transport is a full one
+        self._handle = transport.get_extra_info("socket").fileno()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read: what came before a request was sent is no answer to it (0.4 us)."""
+        return ioctl(self._handle, FIONREAD, _NOTHING) == _NOTHING
 
     def start(self, caller: Caller, head: bytes, *, is_head: bool) -> None:
         """Send a request's head; its answer will be told to `caller`."""
@@ -190,6 +200,7 @@ class UpstreamConnection(asyncio.Protocol):
         """llhttp: a byte of an answer. After the end of one it belongs to nobody."""
         if self._done:
             self._dirty = True
+            self._sink = []  # and its fields are nobody's trailers
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """llhttp: a field of the head, or of the trailer section once the body has begun."""

@@ -255,6 +255,10 @@ class WorkerControl(Control):
         self._foreseen = await asyncio.to_thread(parse_routes, raw, path, os.environ)
         return {"foreseen": self._foreseen.digest}  # `digest` is what is in force
 
+    async def do_wait(self, message: Message) -> Message:  # noqa: ARG002
+        """Everything is loaded; `start` may come at any time."""
+        return {}
+
     async def do_table(self, message: Message) -> Message:
         """Read another routes.yaml and put it in force; one that is not valid changes nothing."""
         routes = self._foreseen

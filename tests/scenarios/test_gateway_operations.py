@@ -132,7 +132,7 @@ def test_a_killed_comparer_is_replaced(routes: Path) -> None:
     with GatewayProcess(routes) as gateway:
         wait_until(lambda: fetch(f"{gateway.admin_url}/api/shadow/accounts").is_success, "the comparer answers")
         children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
-        (comparer,) = set(map(int, children)) - set(gateway.worker_pids())
+        (comparer,) = [int(pid) for pid in children if "gateway.comparer" in Path(f"/proc/{pid}/cmdline").read_text()]
         os.kill(comparer, signal.SIGKILL)
         wait_until(lambda: gateway.events("child.lost"), "the loss is noticed")
         assert fetch(f"{gateway.url}/accounts/1").text == "legacy"

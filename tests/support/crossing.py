@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import thread_time
 from typing import Any, TypeVar
 
 import structlog
@@ -42,10 +43,11 @@ class Hung(AssertionError):
 
 
 class Count:
-    """Bytes that the gateway has read from one kind of peer."""
+    """Bytes that the gateway has read from one kind of peer, and the processor time that it took for them."""
 
     def __init__(self) -> None:
         self.read = 0
+        self.seconds = 0.0
 
 
 class Accepted(asyncio.Protocol):
@@ -181,6 +183,20 @@ class Client(asyncio.Protocol):
             raise Hung(f"{what}; so far {self.answers.raw[:300]!r}, closed {self.is_closed}") from None
 
 
+class Seen(list[bytes]):
+    """The methods of the requests that have arrived: their answers come in their order."""
+
+    def __init__(self, requests: list[Message]) -> None:
+        super().__init__()
+        self._requests = requests
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._requests[index].method
+
+
 @dataclass
 class Outcome:
     """What became of one stretch of bytes. `kept` tells that the connection served one more request afterwards."""
@@ -222,6 +238,7 @@ class Crossing:
         self.upstream = Upstream()
         self.worker: Worker
         self.port = 0
+        self._saying: set[asyncio.Task[None]] = set()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -298,6 +315,43 @@ class Crossing:
         assert not self.upstream.dirty, f"forwarded dirty: {self.upstream.dirty}"
         return outcome
 
+    async def pour(self, pieces: Sequence[bytes], methods: Sequence[bytes] = ()) -> Outcome:
+        """Send the pieces and no more; everything must end by itself, whatever they are."""
+        outcome = Outcome()
+        async with self.client() as client:
+            seen = self.upstream.requests
+            client.methods = [*methods] if methods else Seen(seen)
+            await self.send(client, pieces)
+            if not client.transport.is_closing():
+                client.transport.write_eof()
+            await client.until(lambda c: c.is_closed, "the end")
+            outcome.requests = list(seen)
+            outcome.answers = client.done
+            outcome.was_reset = client.error is not None
+            broken = client.broken
+        await self.quiet()
+        assert broken is None, f"the client got what is not HTTP: {broken}"
+        assert not self.upstream.dirty, f"forwarded dirty: {self.upstream.dirty}"
+        return outcome
+
+    def saying_pieces(self, pieces: Sequence[bytes], *, closes: bool, after: float = 0.0) -> Respond:
+        """A responder whose pieces are each read by the gateway before the next; it may close after them."""
+
+        async def say(connection: Accepted) -> None:
+            await self.say(connection, pieces)
+            if closes:
+                self.loop.call_later(after, connection.transport.close)
+
+        def respond(connection: Accepted, message: Message) -> None:
+            if message.target == b"/probe":
+                connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                return
+            task = self.loop.create_task(say(connection))
+            self._saying.add(task)
+            task.add_done_callback(self._saying.discard)
+
+        return respond
+
     async def quiet(self) -> None:
         """Until no exchange runs; an aborted one has closed its connection to the upstream by then."""
         await self.until(lambda: not self.worker.downstreams, "every client connection is dismissed")
@@ -326,7 +380,9 @@ async def _start(crossing: Crossing, directory: Path, routes: str, limits: dict[
 
         def data_received(self, data: bytes) -> None:
             crossing.from_clients.read += len(data)
+            began = thread_time()
             Downstream.data_received(self, data)
+            crossing.from_clients.seconds += thread_time() - began
 
     loop = crossing.loop
     listener = await loop.create_server(lambda: Accepted(crossing.upstream), "127.0.0.1", 0)

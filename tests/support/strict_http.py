@@ -123,26 +123,28 @@ class Reader:
             found.append((name, value.strip(b" \t")))
         return found
 
-    def _exactly(self, message: Message, count: int) -> Steps:
+    def _exactly(self, body: bytearray, count: int) -> Steps:
         self._is_in_line = False
         while count:
             if not self._buffer:
                 self._buffer += yield
-            part = bytes(self._buffer[:count])
+            part = self._buffer[:count]
             del self._buffer[: len(part)]
-            message.body += part
+            body += part
             count -= len(part)
         self._is_in_line = True
 
     def _chunks(self, message: Message) -> Steps:
+        body = bytearray()
         while True:
             line = yield from self._line()
             if not SIZE.match(line):
                 raise Malformed(f"chunk size {line!r}")
             if not int(line, 16):
+                message.body = bytes(body)
                 message.trailers = yield from self._fields()
                 return
-            yield from self._exactly(message, int(line, 16))
+            yield from self._exactly(body, int(line, 16))
             if (yield from self._line()):
                 raise Malformed("a chunk is longer than its size")
 
@@ -160,7 +162,9 @@ class Reader:
             if not LENGTH.match(lengths[0]):
                 raise Malformed(f"length {lengths!r}")
             message.framing = "length"
-            yield from self._exactly(message, int(lengths[0]))
+            body = bytearray()
+            yield from self._exactly(body, int(lengths[0]))
+            message.body = bytes(body)
         return bool(lengths or codings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from tests.support.crossing import Accepted, Crossing, Outcome, Respond
+from tests.support.crossing import Crossing, Outcome, Respond
 from tests.support.strict_http import Message
 
 EVERY_BYTES_MAX = 2048  # longer ones are cut near both ends and at each STRIDE-th position
@@ -87,31 +87,13 @@ class Wire:
             whole: object = None
             for how, pieces in variants(data, every=self.every):
                 self.upstream.reset()
-                self.upstream.respond = self._in_pieces(pieces, closes=closes)
+                self.upstream.respond = self.crossing.saying_pieces(pieces, closes=closes)
                 with _naming(name, how):
                     outcome = self.crossing.run(self.crossing.cross([request], 1, [method]))
                     check(outcome)
                     whole = whole or outcome.essence()
                     assert outcome.essence() == whole, f"not what became of the whole: {outcome.essence()} {whole}"
                 self.variants += 1
-
-    def _in_pieces(self, pieces: Sequence[bytes], *, closes: bool) -> Respond:
-        tasks = set()
-
-        async def say(connection: Accepted) -> None:
-            await self.crossing.say(connection, pieces)
-            if closes:
-                connection.transport.close()
-
-        def respond(connection: Accepted, message: Message) -> None:
-            if message.target == b"/probe":
-                connection.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-                return
-            task = self.crossing.loop.create_task(say(connection))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        return respond
 
 
 class _naming:  # noqa: N801 - used like a function

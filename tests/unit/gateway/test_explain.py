@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config.model import Routes
 from config.reader import parse_routes
@@ -82,3 +84,37 @@ def test_what_no_route_matches_and_what_the_body_decides() -> None:
     assert (undecided.route, undecided.candidates) == (None, ("inquiry",))
     assert "404" in str(explain(routes.model_copy(update={"default": None}), "GET", "/elsewhere"))
     assert "400" in str(explain(routes, "GET", "/%00"))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers", "status"),
+    [
+        ("TRACE", "/accounts/1", [], 501), ("CONNECT", "bank:443", [], 501), ("BREW", "/", [], 501), ("G(T", "/", [], 400),
+        ("GET", "*", [], 400), ("GET", "/a b", [], 400), ("GET", "/a#b", [], 400), ("GET", "http://other/", [("Host", "bank")], 400),
+        ("GET", "/" + "a" * 20_000, [], 414), ("GET", "/", [("Host", "a b")], 400), ("GET", "/", [("Via", "1.1 strangler")], 508),
+        ("POST", "/", [("Content-Length", "1"), ("Transfer-Encoding", "chunked")], 400), ("GET", "/", [("A b", "c")], 400),
+    ],
+)  # fmt: skip
+def test_what_the_gateway_refuses_is_said_to_be_refused(
+    method: str, target: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    one = explain(_routes("legacy"), method, target, headers)
+    assert f"answered with {status} here" in str(one)
+    assert one.answered_by is None
+
+
+def test_the_absolute_form_and_the_asterisk_are_explained_as_they_are_routed() -> None:
+    assert explain(_routes("legacy"), "GET", "http://localhost/accounts/1").route == "GET /accounts/{id}"
+    assert explain(_routes("legacy"), "OPTIONS", "*").answered_by == "monolith"
+
+
+CANARY = _routes("canary")
+
+
+@given(
+    st.text(max_size=8), st.text(max_size=30), st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=3)
+)
+def test_any_request_has_an_answer(method: str, target: str, headers: list[tuple[str, str]]) -> None:
+    one = explain(CANARY, method, target, headers)
+    assert str(one)
+    assert (one.answered_by is None) == (one.route is None)
