@@ -210,6 +210,9 @@ class Compare(Model):
     identity: tuple[BodyPath, ...] = Field(
         default=(), description="whose data this is; another one's in the candidate's answer takes the route off modern"
     )
+    redact: tuple[BodyPath, ...] = Field(
+        default=(), description="stored as a token only, whatever the value looks like"
+    )
     headers: tuple[str, ...] = Field(default=(), description="headers that are compared beside the usual ones")
     hides_max: Share = Field(default=0.2, description="a rule that hides more than this share is a finding")
     lines: Lines = Lines()

@@ -26,7 +26,7 @@ import structlog
 from config.errors import StranglerError
 from config.model import Routes
 from config.reader import parse_routes
-from gateway.judging import Judge
+from gateway.judging import Judge, keeper_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
@@ -137,6 +137,11 @@ class Comparer:
         self._batch_bytes = 0
         self._invalid_frames = 0
 
+    def put_judge(self, judge: Judge) -> None:
+        """Judge by other rules from now on."""
+        self.judge = judge
+        self.store.keeper = keeper_of(judge, os.environ)
+
     async def run(self) -> None:
         """Judge and store until cancelled."""
         loop = asyncio.get_running_loop()
@@ -239,7 +244,8 @@ class Process:
         self._origin = Path(message["origin"])
         self._path = Path(message["routes"])
         routes = self._read()
-        self._comparer = Comparer(Store(Path(message["store"])), Judge(routes))
+        judge = Judge(routes)
+        self._comparer = Comparer(Store(Path(message["store"]), keeper=keeper_of(judge, os.environ)), judge)
         # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
         listener = socket.socket(fileno=int(message["socket"]))
         self._server = await self._loop.create_unix_server(lambda: Frames(self._comparer.backlog), sock=listener)
@@ -255,7 +261,7 @@ class Process:
     async def _table(self, message: Mapping[str, Any]) -> dict[str, Any]:
         self._path = Path(message["path"])
         routes = self._read()
-        self._comparer.judge = Judge(routes)
+        self._comparer.put_judge(Judge(routes))
         return {"digest": routes.digest}
 
     async def _summary(self, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -273,7 +279,7 @@ class Process:
 
     def _reread(self) -> None:
         try:
-            self._comparer.judge = Judge(self._read())
+            self._comparer.put_judge(Judge(self._read()))
         except (StranglerError, OSError, AttributeError) as error:
             _log.error("comparer.rules_not_read", reason=str(error))
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from config.comparing import Compare
 from config.errors import StranglerError
-from config.model import Routes
+from config.model import Route, Routes, Shadow
 from legacy_adapter.codec import decode, parse_copybook
 from legacy_adapter.codec.record import check_codepage
 from shadow.body import Decoder
 from shadow.compare import Verdict, compare
+from shadow.keeper import Keeper, Keeping
 from shadow.observation import Event, Pair
+from shadow.reached import Watch
 from shadow.rules import NO_RULES, Rules
+from shadow.snapshot import Reading
 from shadow.tally import Judged
+from shadow.vault import vault_of
 
 CRASHED = Verdict("incomparable", "crashed")
 BROKEN_RULES = Verdict("incomparable", "rules_invalid")
@@ -25,46 +30,78 @@ BROKEN_RULES = Verdict("incomparable", "rules_invalid")
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
 class Criteria:
-    """How one route's answers are compared."""
+    """How one route's answers are compared on one day."""
 
-    rules: Rules = NO_RULES
-    decoder: Decoder | None = None
+    def __init__(
+        self, rules: Rules = NO_RULES, decoder: Decoder | None = None, *, keep: int = 0, seconds: float = 0.0
+    ) -> None:
+        self.rules, self.decoder = rules, decoder
+        self.watch = Watch(rules, decoder)
+        self.keeping = Keeping(keep, seconds, Reading(rules, decoder))
 
 
 ANY_ROUTE = Criteria()
 
 
 class Judge:
-    """The criteria of every route of one routes.yaml; copybooks are read when it is made."""
+    """The criteria of every route of one routes.yaml; copybooks are read when it is made, and rules whose last day is
+    over are left out from the first pair of the next day on."""
 
     def __init__(self, routes: Routes, compare_pair: Callable[..., Verdict] = compare) -> None:
         self._compare = compare_pair
-        self._criteria: dict[str, Criteria | None] = {
-            route.name: _criteria(route.name, route.compare) for route in routes.routes if route.capability is not None
+        self._routes = routes
+        self._day_ends = 0.0
+        self._criteria: dict[str, Criteria | None] = {}
+        self._compile(None)
+
+    def _compile(self, today: date | None) -> None:
+        self._criteria = {
+            route.name: _criteria(route, self._routes, today)
+            for route in self._routes.routes
+            if route.capability is not None
         }
+
+    def keeping(self, route: str) -> Keeping | None:
+        """How pairs of a route are stored; None for a route that is not compared."""
+        criteria = self._criteria.get(route)
+        return criteria.keeping if criteria is not None else None
 
     def judge(self, event: Event) -> Judged:
         """The event, with a verdict if it is a pair. Never raises: whatever goes wrong is a verdict of its own."""
         if not isinstance(event, Pair):
             return event, None
+        if event.at >= self._day_ends:
+            day = datetime.fromtimestamp(event.at, UTC).date()
+            self._day_ends = datetime.combine(day + timedelta(days=1), time(), UTC).timestamp()
+            self._compile(day)
         criteria = self._criteria.get(event.route, ANY_ROUTE)
         if criteria is None:
             return event, BROKEN_RULES
         try:
-            return event, self._compare(event, criteria.rules, criteria.decoder)
+            verdict = self._compare(event, criteria.rules, criteria.decoder)
+            reached = criteria.watch.look(event)
+            return event, verdict if reached is None else msgspec.structs.replace(verdict, reached=reached)
         except Exception as error:  # noqa: BLE001 - one strange pair must not end the comparison of all the others
             _log.error("comparer.crashed", route=event.route, error=type(error).__name__, at=_place(error))
             return event, CRASHED
 
 
-def _criteria(route: str, rules: Compare) -> Criteria | None:
+def _criteria(route: Route, routes: Routes, today: date | None) -> Criteria | None:
+    capability = routes.capabilities.get(route.capability or "")
+    shadow = (capability.shadow if capability else None) or Shadow()
     try:
-        return Criteria(Rules.of(rules), decoder_of(rules))
+        rules, decoder = Rules.of(route.compare, today), decoder_of(route.compare)
     except (StranglerError, OSError, UnicodeDecodeError) as error:
-        _log.error("comparer.rules_invalid", route=route, reason=str(error))
+        _log.error("comparer.rules_invalid", route=route.name, reason=str(error))
         return None
+    return Criteria(rules, decoder, keep=shadow.keep, seconds=shadow.retention)
+
+
+def keeper_of(judge: Judge, environ: Mapping[str, str]) -> Keeper | None:
+    """What stores pairs, where the environment has a key to seal them with. Raises SampleKeysInvalid."""
+    vault = vault_of(environ)
+    return Keeper(vault, judge.keeping) if vault is not None else None
 
 
 def decoder_of(rules: Compare) -> Decoder | None:

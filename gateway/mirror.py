@@ -8,7 +8,6 @@ pair, or skipped, dropped or errored: the four add up to the eligible ones. Ever
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -24,6 +23,7 @@ from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.pool import Pool
 from gateway.shot import Both, Shot, Template
+from gateway.subject import subject_of
 from gateway.witness import Witnessed
 from shadow.observation import Pair
 
@@ -213,7 +213,7 @@ class Mirror:
 
     def token(self, key: bytes) -> str:
         """A key as it may leave the gateway: equality survives, the value does not."""
-        return hashlib.blake2b(key, key=self._token_key, digest_size=16).hexdigest()
+        return subject_of(key, self._token_key)
 
     def template_of(self, name: str) -> Template | None:
         """The path of the named route."""

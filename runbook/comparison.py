@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,20 @@ import msgspec
 from rich.console import RenderableType
 
 from config.errors import UnknownCapability
+from config.model import Routes
 from config.reader import read_routes
 from gateway.judging import decoder_of
+from gateway.subject import subject_of
 from runbook.control import run_directory
+from shadow.findings import RuleFinding, findings_of
 from shadow.gate import GateVerdict, evidence_of, judge
 from shadow.judge_file import judge_lines
+from shadow.redact import redactor_of
+from shadow.rejudging import Rejudged, rejudge
+from shadow.rules import Rules
 from shadow.store import Store
 from shadow.summary import Summary, summary_json
+from shadow.vault import NoPairsStored, vault_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Report:
 
     summary: Summary
     verdict: GateVerdict
+    findings: tuple[RuleFinding, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -36,30 +47,82 @@ class Report:
         """One screen, worst first."""
         from shadow.report import terminal
 
-        return terminal(self.summary, self.verdict)
+        return terminal(self.summary, self.verdict, self.findings)
 
     def html(self) -> str:
         """One self-contained page."""
         from shadow.html import html
 
-        return html(self.summary, self.verdict)
+        return html(self.summary, self.verdict, self.findings)
+
+    def junit(self) -> str:
+        """A test case for each condition of each route."""
+        from shadow.exports import junit
+
+        return junit(self.summary, self.verdict, self.findings)
+
+    def csv(self) -> str:
+        """One table of everything that was counted."""
+        from shadow.exports import as_csv
+
+        return as_csv(self.summary)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values."""
-        return {"verdict": msgspec.to_builtins(self.verdict), "summary": summary_json(self.summary)}
+        return {
+            "verdict": msgspec.to_builtins(self.verdict),
+            "findings": msgspec.to_builtins(self.findings),
+            "summary": summary_json(self.summary),
+        }
 
 
-def read_report(routes_path: Path, capability: str) -> Report:
+def read_report(routes_path: Path, capability: str, today: date | None = None) -> Report:
     """Read the store of the gateway beside routes.yaml. Raises UnknownCapability, StoreDown."""
+    routes = _routes_with(routes_path, capability)
+    with closing(_store(routes_path)) as store:
+        summary = store.summary(capability)
+    verdict = judge(evidence_of(summary), routes.capabilities[capability].gates)
+    rules = {route.name: route.compare for route in routes.routes}
+    day = today or datetime.now(UTC).date()
+    findings = [
+        one for route in summary.routes if route.route in rules for one in findings_of(route, rules[route.route], day)
+    ]
+    return Report(summary, verdict, tuple(findings))
+
+
+def read_again(routes_path: Path, capability: str, against: Path) -> Rejudged:
+    """Judge the stored pairs by another routes.yaml's rules. Raises UnknownCapability, StoreDown, NoPairsStored."""
+    _routes_with(routes_path, capability)
+    vault = vault_of(os.environ)
+    if vault is None:
+        raise NoPairsStored(capability)
+    today = datetime.now(UTC).date()
+    rules = {route.name: Rules.of(route.compare, today) for route in read_routes(against).routes}
+    with closing(_store(routes_path)) as store:
+        kept, seen = store.kept(capability, vault)
+    return rejudge(kept, seen, rules, redactor_of(run_directory(routes_path)))
+
+
+def erase(routes_path: Path, capability: str, keys: list[str]) -> int:
+    """Erase what is stored of those canary keys; how many pairs that were. Raises UnknownCapability, StoreDown."""
+    routes = _routes_with(routes_path, capability)
+    secret = run_directory(routes.path) / "token.key"
+    if not secret.exists():
+        return 0
+    subjects = [subject_of(key.encode(), secret.read_bytes()) for key in keys]
+    with closing(_store(routes_path)) as store:
+        return store.erase(capability, subjects)
+
+
+def _routes_with(routes_path: Path, capability: str) -> Routes:
     routes = read_routes(routes_path)
     if capability not in routes.capabilities:
         raise UnknownCapability(capability, tuple(routes.capabilities))
-    store = Store(run_directory(routes.path) / "shadow.db")
-    try:
-        summary = store.summary(capability)
-    finally:
-        store.close()
-    return Report(summary, judge(evidence_of(summary), routes.capabilities[capability].gates))
+    return routes
+
+
+def _store(routes_path: Path) -> Store:
+    return Store(run_directory(routes_path) / "shadow.db")
 
 
 def judge_pairs(routes_path: Path, pairs: Path) -> Iterator[str]:

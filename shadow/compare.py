@@ -20,7 +20,7 @@ from shadow.body import Decoder, is_html, is_text, is_xml, read_tree
 from shadow.head_model import Head, head_of
 from shadow.json_model import Document, Unreadable
 from shadow.observation import Observation, Pair
-from shadow.redact import Redactor, installed, path_pattern, path_place
+from shadow.redact import Redactor, head_place, installed, is_protocol_word, path_pattern, path_place
 from shadow.rules import Rules
 from shadow.unpack import unpacked
 from shadow.walk import NOTHING, Found, Kind, TooDeep, Walk, walk
@@ -52,13 +52,14 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a pair means. `reason` says why it is incomparable (`malformed_json:candidate`) or no more than equivalent
     (`key_order,number_scale`); a race differed at first and agreed when both sides were asked again. `rules` are the
-    names of the rules that took a difference for none."""
+    names of the rules that took a difference for none; `reached` those that name something in it, if one looked."""
 
     kind: VerdictKind
     reason: str | None = None
     differences: tuple[Difference, ...] = ()
     race: bool = False
     rules: tuple[str, ...] = ()
+    reached: tuple[str, ...] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -99,21 +100,22 @@ def judge(
         return EQUAL
     ours, theirs = head_of(control, rules.headers), head_of(candidate, rules.headers)
     state = Walk(rules)
-    differing = _head_differences((control.status, ours), (candidate.status, theirs), state)
+    differing = head_differences((control.status, ours), (candidate.status, theirs), state)
     if (control.status != candidate.status or ours.media != theirs.media) and differing:
         return Verdict("different", None, _shown(differing, redactor), rules=_names(state))
     if control.body == candidate.body and ours.encoding == theirs.encoding and ours.content_type == theirs.content_type:
-        return _verdict(differing, state, redactor)
+        return verdict_of(differing, state, redactor)
     try:
         reason = _bodies(control, candidate, (ours, theirs), (state, decode))
     except (TooDeep, RecursionError):
         return Verdict("incomparable", "too_deep")
     if reason is not None:
         return Verdict("incomparable", reason)
-    return _verdict([*differing, *state.found], state, redactor)
+    return verdict_of([*differing, *state.found], state, redactor)
 
 
-def _verdict(found: list[Found], state: Walk, redactor: Redactor | None) -> Verdict:
+def verdict_of(found: list[Found], state: Walk, redactor: Redactor | None) -> Verdict:
+    """The verdict that follows from what was found and what was let pass."""
     if found:
         return Verdict("different", None, _shown(found, redactor), rules=_names(state))
     return Verdict("equivalent", ",".join(sorted(state.notes)), rules=_names(state)) if state.notes else EQUAL
@@ -123,7 +125,7 @@ def _names(state: Walk) -> tuple[str, ...]:
     return tuple(sorted(state.used)) if state.used else ()
 
 
-def _head_differences(control: tuple[int, Head], candidate: tuple[int, Head], state: Walk) -> list[Found]:
+def head_differences(control: tuple[int, Head], candidate: tuple[int, Head], state: Walk) -> list[Found]:
     """The differences of both heads that no rule excuses; what excused the others is noted in the walk."""
     (our_status, ours), (their_status, theirs) = control, candidate
     found: list[Found] = []
@@ -193,12 +195,18 @@ def _bodies(
         if ours != theirs:
             state.add((), "length" if len(ours) != len(theirs) else "value", ours, theirs)
         return None
-    _trees(our_tree, their_tree, state, legacy_is_control=control.side == "legacy")
-    if is_html(heads[0].media) and ours != theirs:
-        state.notes.add("markup")
-    elif ours != theirs and heads[0].charset != heads[1].charset and is_text(heads[0].media):
-        state.notes.add("charset")
+    compare_trees(our_tree, their_tree, state, legacy_is_control=control.side == "legacy")
+    state.notes |= notes_on_bytes(heads, differ=ours != theirs)
     return None
+
+
+def notes_on_bytes(heads: tuple[Head, Head], *, differ: bool) -> set[str]:
+    """What a comparison of trees does not see of bodies whose bytes differ."""
+    if not differ:
+        return set()
+    if is_html(heads[0].media):
+        return {"markup"}
+    return {"charset"} if heads[0].charset != heads[1].charset and is_text(heads[0].media) else set()
 
 
 def _blame(control: object, candidate: object) -> str:
@@ -209,7 +217,8 @@ def _blame(control: object, candidate: object) -> str:
     return f"{ours}:control" if ours else f"{theirs}:candidate"
 
 
-def _trees(control: Document, candidate: Document, state: Walk, *, legacy_is_control: bool) -> None:
+def compare_trees(control: Document, candidate: Document, state: Walk, *, legacy_is_control: bool) -> None:
+    """Compare two trees into the walk. Raises TooDeep."""
     state.notes |= control.notes | candidate.notes
     if control.compact and control.compact == candidate.compact and not state.rules.is_strict:
         return
@@ -233,7 +242,7 @@ def _shown(found: list[Found], redactor: Redactor | None) -> tuple[Difference, .
     shown: dict[tuple[str, str], Difference] = {}
     for path, kind, control, candidate in found:
         in_head = len(path) == 1 and isinstance(path[0], str) and path[0].startswith(_HEAD)
-        pattern = str(path[0]) if in_head else path_pattern(path)
+        pattern = head_place(str(path[0])) if in_head else path_pattern(path)
         if (pattern, kind) not in shown:
             place = pattern if in_head else path_place(path)
             values = _value(control, pattern, redactor), _value(candidate, pattern, redactor)
@@ -247,4 +256,6 @@ def _value(value: Any, pattern: str, redactor: Redactor) -> str | None:
     if value is NOTHING:
         return None
     # A status and a media type are of the protocol and say nothing about anybody.
-    return str(value) if pattern in ("status", "header:content-type") else redactor.shown(value)
+    if pattern == "status" or (pattern == "header:content-type" and is_protocol_word(str(value))):
+        return str(value)
+    return redactor.shown(value)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Condition = Literal["mismatches", "coverage", "latency", "accounting"]
 
+CONDITIONS: tuple[Condition, ...] = ("mismatches", "coverage", "latency", "accounting")
 RECENT_SHARE, RECENT_MOMENTS_MIN = 0.2, 5
 _BADNESS: dict[Answer, int] = {"pass": 0, "need more": 1, "fail": 2}
 

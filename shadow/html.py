@@ -8,6 +8,7 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from shadow import charts, figures, wording
+from shadow.findings import RuleFinding
 from shadow.gate import GateVerdict
 from shadow.latency import LatencyEstimate, estimate
 from shadow.report import worst_clusters
@@ -36,7 +37,7 @@ class RouteView:
     latency: LatencyEstimate | None
 
 
-def html(summary: Summary, verdict: GateVerdict) -> str:
+def html(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding, ...] = ()) -> str:
     """The page. Everything that comes from traffic or from routes.yaml is escaped."""
     clusters = worst_clusters(summary)
     return _template().render(
@@ -51,6 +52,7 @@ def html(summary: Summary, verdict: GateVerdict) -> str:
         agreement=charts.agreement_chart(summary.timeline),
         latency_over_time=charts.latency_chart(summary.timeline),
         parts=PARTS,
+        findings=findings,
     )
 
 

@@ -70,6 +70,8 @@ def _route(connection: Connection, scope_id: int, name: str, counts: Counts, key
         counts["shape"],
         _latency(connection, scope_id),
         _clusters(connection, scope_id),
+        counts["rule"],
+        counts["reached"],
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from config.paths import Path
 from shadow.json_model import without_trailing_zeros
+from shadow.sensitive import is_card_number, is_iban, masked
 
 KEY_VARIABLE, DIRECTORY_VARIABLE = "STRANGLER_REDACTION_KEY", "STRANGLER_RUN"
 KEY_FILE = "redaction.key"
@@ -27,14 +28,12 @@ TOKEN_BYTES = 5
 SHAPE_RUNS_MAX = 12
 TEXT_LOOKED_AT_MAX = 64 << 10
 NAME_CHARACTERS_MAX = 64
-CARD_DIGITS_MIN, CARD_DIGITS_MAX, IBAN_CHARACTERS_MIN = 13, 19, 15
 EXPONENT_SPELT_OUT_MAX = 40
 
 _RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+|[^\W\d_]+|\s+|.", re.DOTALL)
 _PLAIN_NAME = re.compile(r"[@#]?[A-Za-z_][A-Za-z0-9_-]*\Z")
-_LOOKS_LIKE_DATA = re.compile(r"\d{4}")
-_DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_LOOKS_LIKE_DATA = re.compile(r"\d{4}|.@|[A-Z]{2}\d{2}[ A-Z0-9]{4}|(?=[^0-9]*\d)[A-Za-z0-9_-]{24}|eyJ")
+_PROTOCOL_WORD = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}\Z")
 
 
 class Redactor:
@@ -63,19 +62,8 @@ class Redactor:
         return f"{_label(value, text)} ~{self.token(text.encode('utf-8', 'surrogatepass'))}"
 
     def text(self, text: str) -> str:
-        """A text in which each card number and each IBAN has become a token; the rest stays as it is."""
-        without_cards = _DIGITS.sub(lambda found: self._card(found[0]), text)
-        return _IBAN.sub(lambda found: self._account(found[0]), without_cards)
-
-    def _card(self, digits: str) -> str:
-        return f"PAN~{self.token(_compact(digits))}" if is_card_number(digits) else digits
-
-    def _account(self, text: str) -> str:
-        return f"IBAN~{self.token(_compact(text))}" if is_iban(text) else text
-
-
-def _compact(text: str) -> bytes:
-    return text.replace(" ", "").replace("-", "").encode()
+        """A text in which what is sensitive (`shadow/sensitive.py`) has become a token; the rest stays as it is."""
+        return masked(text, self.token)
 
 
 def _plain(value: Any) -> str:
@@ -139,31 +127,6 @@ def _pictured(letter: str, length: int) -> str:
     return letter if length == 1 else f"{letter}({length})"
 
 
-def is_card_number(text: str) -> bool:
-    """Whether the text is a card number: 13 to 19 digits, spaces or hyphens between, with a right Luhn digit."""
-    if len(text) < CARD_DIGITS_MIN:
-        return False
-    digits = text.replace(" ", "").replace("-", "")
-    if not (CARD_DIGITS_MIN <= len(digits) <= CARD_DIGITS_MAX and digits.isascii() and digits.isdigit()):
-        return False
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
-
-
-def is_iban(text: str) -> bool:
-    """Whether the text is an IBAN (ISO 13616): country, check digits, and the remainder 1 by 97."""
-    if len(text) < IBAN_CHARACTERS_MIN:
-        return False
-    compact = text.replace(" ", "")
-    if not (
-        IBAN_CHARACTERS_MIN <= len(compact) <= 34 and compact.isascii() and compact.isalnum() and compact[2:4].isdigit()
-    ):
-        return False
-    if not (compact[:2].isalpha() and compact.isupper()):
-        return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
-
-
 @lru_cache(maxsize=4096)
 def path_pattern(path: Path) -> str:
     """A concrete path as a pattern: indexes become [*], and names that look like data become `.*`."""
@@ -177,7 +140,7 @@ def path_place(path: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _name(name: str) -> str:
-    # Four digits in a row, a great length: that is an account number or a text used as a name, not a field.
+    # Four digits in a row, an address, a great length: that is a value used as a name, and not a field.
     if len(name) > NAME_CHARACTERS_MAX or _LOOKS_LIKE_DATA.search(name):
         return ".*"
     if _PLAIN_NAME.match(name):
@@ -185,10 +148,26 @@ def _name(name: str) -> str:
     return "['" + json.dumps(name)[1:-1].replace("'", "\\u0027") + "']"
 
 
+def head_place(place: str) -> str:
+    """A place in the head, such as `cookie:SID.secure`; a name that looks like data is `*`."""
+    kind, colon, name = place.partition(":")
+    return f"{kind}:*" if colon and (len(name) > NAME_CHARACTERS_MAX or _LOOKS_LIKE_DATA.search(name)) else place
+
+
+def is_protocol_word(text: str) -> bool:
+    """Whether a media type is one that could stand in a register, so that it may be shown as it is."""
+    return bool(_PROTOCOL_WORD.match(text)) and not _LOOKS_LIKE_DATA.search(text)
+
+
 @lru_cache(maxsize=1)
 def installed() -> Redactor:
     """The redactor of this installation, by the key of the environment or the runtime directory."""
     return Redactor(installation_key(os.environ))
+
+
+def redactor_of(directory: FilePath) -> Redactor:
+    """The redactor of the gateway whose runtime directory that is."""
+    return Redactor(installation_key({**os.environ, DIRECTORY_VARIABLE: str(directory)}))
 
 
 def installation_key(environ: Mapping[str, str]) -> bytes:

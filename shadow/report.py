@@ -8,15 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from shadow import figures, wording
+from shadow.findings import RuleFinding
 from shadow.gate import GateVerdict
 from shadow.latency import estimate
+from shadow.rejudging import Rejudged
 from shadow.summary import Cluster, RouteSummary, Summary
 
 ROUTES_MAX, CLUSTERS_MAX, REASONS_MAX = 12, 6, 6
+JUDGED = ("equal", "equivalent", "race", "different", "incomparable")
 _STYLES = {"pass": "bold green", "fail": "bold red", "need more": "bold yellow"}
 
 
-def terminal(summary: Summary, verdict: GateVerdict) -> RenderableType:
+def terminal(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding, ...] = ()) -> RenderableType:
     """What `strangler report` prints; routes and differences beyond one screen are counted, not listed."""
     parts: list[RenderableType] = [
         Text(wording.printable(wording.headline(summary, verdict)), style=_STYLES[verdict.answer]),
@@ -29,8 +32,51 @@ def terminal(summary: Summary, verdict: GateVerdict) -> RenderableType:
         parts += [Text(), _clusters(clusters)]
     if verdict.reasons:
         parts += [Text(), _reasons(verdict)]
+    if findings:
+        parts += [Text(), _findings(findings)]
     parts += [Text(), Text.assemble(("Next  ", "bold"), wording.next_step(verdict))]
     return Group(*parts)
+
+
+def terminal_rejudged(again: Rejudged) -> RenderableType:
+    """What `strangler report --against` prints: for each route and verdict, what its stored pairs would be now."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("route", overflow="fold", ratio=1)
+    for name in ("was", "pairs seen", "stored", *JUDGED):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in again.groups.values():
+        counts = [figures.count(group.after[kind]) if group.after[kind] else "-" for kind in JUDGED]
+        stored = sum(group.after.values())
+        table.add_row(
+            wording.printable(group.route),
+            group.before,
+            figures.count(group.stands_for),
+            figures.count(stored),
+            *counts,
+        )
+    parts: list[RenderableType] = [table]
+    for (route, path, kind), count in again.differences.most_common(CLUSTERS_MAX):
+        text = f"still differs: {path} ({kind}) on {route}, in {figures.count(count)} stored pairs"
+        parts.append(Text(wording.printable(text), style="red"))
+    if again.unreadable:
+        parts.append(
+            Text(f"{figures.count(again.unreadable)} stored pairs cannot be opened: their key is gone.", style="yellow")
+        )
+    if not again.groups:
+        parts.append(Text("No pair is stored."))
+    return Group(*parts)
+
+
+def _findings(findings: tuple[RuleFinding, ...]) -> RenderableType:
+    lines: list[RenderableType] = [Text("Rules to look at", style="bold")]
+    for one in findings[:REASONS_MAX]:
+        text = Text.assemble(
+            (wording.printable(one.rule), "yellow"), wording.printable(f" on {one.route}: {one.text}.")
+        )
+        lines.append(Padding(text, (0, 0, 0, 2)))
+    if len(findings) > REASONS_MAX:
+        lines.append(Padding(Text(f"and {len(findings) - REASONS_MAX} more", style="dim"), (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def worst_clusters(summary: Summary) -> list[tuple[RouteSummary, Cluster]]:

@@ -158,6 +158,7 @@ class Lines:
     declared: tuple[_Line, ...] = ()
     head: dict[str, str] = field(default_factory=dict)
     head_declared: tuple[Declared, ...] = ()
+    secret: tuple[Pattern, ...] = ()
 
     def patterns(self) -> list[Pattern]:
         """Every pattern of every rule."""
@@ -227,6 +228,10 @@ class Rules:
         here = self.here(path)
         return here.ignored_by is not None and not here.is_protected
 
+    def is_secret(self, path: Path) -> bool:
+        """Whether the value at a path is stored as a token whatever it is."""
+        return any(covers(steps, path) for steps in self._lines.secret)
+
     def protects(self, path: Path) -> bool:
         """Whether a protect pattern covers the path."""
         return any(covers(steps, path) for steps in self._lines.protected)
@@ -263,6 +268,10 @@ class _MarkupRules(Rules):
     def here(self, path: Path) -> Here:
         return self._answer(tuple([step for step in path if type(step) is not int]))
 
+    def is_secret(self, path: Path) -> bool:
+        """Whether the value at a path is stored as a token whatever it is."""
+        return any(covers(steps, path) for steps in self._lines.secret)
+
     def protects(self, path: Path) -> bool:
         return super().protects(tuple(step for step in path if type(step) is not int))
 
@@ -288,6 +297,7 @@ def _compiled(compare: Compare, today: date | None) -> Lines:
         tuple(_Line(f"declared {o.name}", parse_pattern(o.path), o) for o in declared if o.path.startswith("$")),
         {one.path: f"ignore {one.path}" for one in ignored if not one.path.startswith(("$", "status"))},
         tuple(one for one in declared if not one.path.startswith("$")),
+        tuple(parse_pattern(path) for path in compare.redact),
     )
 
 

@@ -12,7 +12,7 @@ from shadow.body import is_json
 from shadow.head_model import head_of
 from shadow.json_model import Document, read_json
 from shadow.observation import Observation
-from shadow.redact import path_pattern
+from shadow.redact import is_protocol_word, path_pattern
 from shadow.unpack import unpacked
 
 NAMES_MAX = 24
@@ -24,7 +24,8 @@ BODY_BYTES_MAX = 256 << 10
 def shape_of(answer: Observation) -> str:
     """Like `200 application/json {acctNo bal items[]{amt}}`; lists show the shape of their first member."""
     head = head_of(answer)
-    start = f"{answer.status} {head.media or '-'}"
+    media = head.media if is_protocol_word(head.media) else "?" if head.media else "-"
+    start = f"{answer.status} {media}"
     if not is_json(head.media) or len(answer.body) > BODY_BYTES_MAX:
         return start if answer.body else f"{start} empty"
     body = unpacked(answer.body, head.encoding)

@@ -21,12 +21,14 @@ from sqlalchemy.exc import OperationalError
 from config.errors import StranglerError
 from shadow import tables
 from shadow.clusters import add_clusters
+from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, seen_counts
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
 from shadow.summary import Summary
 from shadow.tally import CapabilityTally, Judged, RouteTally, tally
 from shadow.timeline import add_pairs
 from shadow.upserts import upsert
+from shadow.vault import Vault
 
 BUSY_SECONDS_MAX = 10
 MISMATCHING_KEYS_EXTRA_MAX = 100_000
@@ -90,8 +92,9 @@ class StoreDown(StranglerError):
 class Store:
     """The comparison's file; made with its tables where it is missing. Raises StoreDown."""
 
-    def __init__(self, path: Path, *, seed: int | None = None) -> None:
+    def __init__(self, path: Path, *, seed: int | None = None, keeper: Keeper | None = None) -> None:
         self.path = Path(path)
+        self.keeper = keeper
         self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
         self._engine = _engine(self.path)
 
@@ -101,6 +104,18 @@ class Store:
         with self._writing() as connection:
             for capability, sums in capabilities.items():
                 self._add_capability(connection, capability, sums)
+            if self.keeper is not None:
+                self.keeper.keep(connection, events)
+
+    def kept(self, capability: str, vault: Vault) -> tuple[list[Kept | None], dict[tuple[str, str], int]]:
+        """The stored pairs of a capability (None for each whose key is gone), and how many each sample stands for."""
+        with self._reading() as connection:
+            return list(read_kept(connection, capability, vault)), seen_counts(connection, capability)
+
+    def erase(self, capability: str, subjects: Sequence[str]) -> int:
+        """Erase what is stored of a data subject; how many pairs that were."""
+        with self._writing() as connection:
+            return erase_subject(connection, capability, subjects)
 
     def reset(self, capability: str, at: float) -> None:
         """Forget everything about a capability: a shadow run begins at that time."""
@@ -207,6 +222,7 @@ def _forget(connection: Connection, capability: str) -> None:
     connection.execute(delete(tables.sample).where(tables.sample.c.cluster_id.in_(clusters)))
     for table in (tables.counter, tables.seen_key, tables.cluster, tables.latency, tables.latency_sample):
         connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
+    forget_kept(connection, capability)
     for table in (tables.scope, tables.run, tables.moment):
         connection.execute(delete(table).where(table.c.capability == capability))
 

@@ -61,7 +61,8 @@ class LatencyGroup:
 
 @dataclass(frozen=True)
 class RouteSummary:
-    """One route."""
+    """One route. `rules` counts the pairs in which a rule took a difference for none; `reached` the answers looked at
+    (under the empty name) and in how many of them a rule named something."""
 
     route: str
     accounting: Accounting = field(default_factory=Accounting)
@@ -71,6 +72,8 @@ class RouteSummary:
     shapes: dict[str, int] = field(default_factory=dict)
     latency: tuple[LatencyGroup, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    rules: dict[str, int] = field(default_factory=dict)
+    reached: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ no value of an answer in clear, and may be deleted at any time at the cost of th
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KEYS_MAX = 1_000_000
 """Distinct keys held for each scope; past it the evidence stands still rather than being estimated."""
 
@@ -106,4 +106,24 @@ moment = Table(
     Column("legacy_seconds", Float, nullable=False),
     Column("modern_seconds", Float, nullable=False),
     sqlite_with_rowid=False,
+)
+kept = Table(
+    "kept",
+    metadata,
+    Column("capability", String, primary_key=True),
+    Column("route", String, primary_key=True),
+    Column("verdict", String, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("subject", String, nullable=False, index=True),
+    Column("key_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+kept_count = Table(
+    "kept_count",
+    metadata,
+    Column("capability", String, primary_key=True),
+    Column("route", String, primary_key=True),
+    Column("verdict", String, primary_key=True),
+    Column("seen", Integer, nullable=False),
 )

@@ -122,6 +122,11 @@ def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
     counts["status", f"{pair.control.status // 100}xx/{pair.candidate.status // 100}xx"] += 1
     if verdict.reason:
         counts["reason", _detail(f"{verdict.kind}: {verdict.reason}")] += 1
+    for rule in verdict.rules:
+        counts["rule", _detail(rule)] += 1
+    if verdict.reached is not None:
+        for rule in ("", *verdict.reached):
+            counts["reached", _detail(rule)] += 1
     if route.shapes_looked_at < SHAPES_LOOKED_AT_MAX:
         route.shapes_looked_at += 1
         counts["shape", shape_of(pair.control)] += 1

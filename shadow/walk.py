@@ -91,7 +91,7 @@ class Walk:
         # A whole branch that is on one side only takes its protected fields with it: no rule may hide that.
         if not self.rules.has_protected:
             return False
-        below = (leaf for side in (control, candidate) for leaf in _paths_below(path, side))
+        below = (leaf for side in (control, candidate) for leaf in paths_below(path, side))
         return any(self.rules.protects(leaf) for leaf in below)
 
 
@@ -303,7 +303,8 @@ def _same_members(control: Members, candidate: Members) -> bool:
     return Counter(map(canonical, control)) == Counter(map(canonical, candidate))
 
 
-def _paths_below(path: Path, value: Any) -> Iterator[Path]:
+def paths_below(path: Path, value: Any) -> Iterator[Path]:
+    """The path itself and all paths below it."""
     pending = [(path, value)]
     while pending:
         place, branch = pending.pop()

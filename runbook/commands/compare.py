@@ -1,4 +1,4 @@
-"""report, judge: what the comparison found, and what it says of pairs in a file."""
+"""report, judge, erase: what the comparison found, what it says of pairs in a file, what it forgets."""
 
 from __future__ import annotations
 
@@ -14,23 +14,52 @@ def report(
     capability: CapabilityArgument,
     routes: RoutesOption = DEFAULT_ROUTES,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this file too.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML for a build server to this file too.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write every count as a table to this file too.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Judge the stored pairs by the rules of this routes.yaml instead.", exists=True)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Show what the comparison of both sides found. Exit 3 if the gate does not pass.
 
     Example: strangler report accounts --html report.html
-    """
-    from runbook.comparison import read_report
 
+    Example: strangler report accounts --against changed.yaml
+    """
+    from runbook.comparison import read_again, read_report
+
+    if against is not None:
+        from shadow.report import terminal_rejudged
+
+        again = read_again(routes, capability, against)
+        show_json(again.to_json()) if json else show(terminal_rejudged(again))
+        raise typer.Exit(3 if again.differs else 0)
     found = read_report(routes, capability)
-    if html is not None:
-        html.write_text(found.html(), encoding="utf-8")
-        typer.echo(f"wrote {html}", err=True)
+    for path, content in ((html, found.html), (junit, found.junit), (csv, found.csv)):
+        if path is not None:
+            path.write_text(content(), encoding="utf-8", newline="")
+            typer.echo(f"wrote {path}", err=True)
     if json:
         show_json(found.to_json())
     else:
         show(found.terminal())
     raise typer.Exit(0 if found.passes else 3)
+
+
+def erase(
+    capability: CapabilityArgument,
+    key: Annotated[list[str], typer.Option(help="A canary key, such as a customer's number; may be repeated.")],
+    routes: RoutesOption = DEFAULT_ROUTES,
+) -> None:
+    """Erase the stored pairs of a data subject, by the key that their requests carried.
+
+    Example: strangler erase accounts --key 4711
+    """
+    from runbook.comparison import erase as erase_subjects
+
+    count = erase_subjects(routes, capability, key)
+    typer.echo(f"{count} stored pair{'' if count == 1 else 's'} erased.")
 
 
 def judge(
