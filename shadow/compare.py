@@ -219,7 +219,8 @@ def _blame(control: object, candidate: object) -> str:
 
 def compare_trees(control: Document, candidate: Document, state: Walk, *, legacy_is_control: bool) -> None:
     """Compare two trees into the walk. Raises TooDeep."""
-    state.notes |= control.notes | candidate.notes
+    if control.notes or candidate.notes:
+        state.notes |= control.notes | candidate.notes
     if control.compact and control.compact == candidate.compact and not state.rules.is_strict:
         return
     has_truth_values = control.is_markup or _may_have_truth_values(control) or _may_have_truth_values(candidate)
@@ -228,8 +229,9 @@ def compare_trees(control: Document, candidate: Document, state: Walk, *, legacy
         control.tree, candidate.tree, rules, has_truth_values=has_truth_values, legacy_is_control=legacy_is_control
     )
     state.found += result.found
-    state.notes |= result.notes
-    state.used |= result.used
+    if result.notes:
+        state.notes |= result.notes
+        state.used |= result.used
 
 
 def _may_have_truth_values(document: Document) -> bool:

@@ -30,7 +30,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 def head_of(answer: Observation, also: frozenset[str] = frozenset()) -> Head:
     """The head of an answer; `also` names headers that are compared beside the usual ones."""
-    wanted = HEADERS_COMPARED | also
+    wanted = HEADERS_COMPARED | also if also else HEADERS_COMPARED
     others: dict[str, str] = {}
     single: dict[str, str] = {}
     cookies: list[str] = []

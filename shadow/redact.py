@@ -82,21 +82,14 @@ def _label(value: Any, text: str) -> str:
         return f"PAN({len(text)})"
     if is_iban(text):
         return f"IBAN({len(text)})"
-    return shape(value) if isinstance(value, str) else _number_shape(str(value))
-
-
-def _number_shape(text: str) -> str:
-    whole, point, fraction = text.partition(".")
-    if not (whole.isdecimal() and (fraction.isdecimal() or not point)):
-        return shape(text)
-    picture = _pictured("9", len(whole))
-    return f"{picture}.{_pictured('9', len(fraction))}" if point else picture
+    return shape(value if isinstance(value, str) else str(value))
 
 
 def shape(text: str) -> str:
     """The picture of a text: digits 9, capitals A, small letters a, other letters X, each with its length."""
-    if text.isascii() and text.isdecimal():
-        return _pictured("9", len(text))
+    whole, point, fraction = text.partition(".")
+    if whole.isdecimal() and (fraction.isdecimal() if point else True) and text.isascii():
+        return f"{_pictured('9', len(whole))}.{_pictured('9', len(fraction))}" if point else _pictured("9", len(whole))
     parts: list[str] = []
     for found in _RUN.finditer(text[:TEXT_LOOKED_AT_MAX]):
         if len(parts) == SHAPE_RUNS_MAX:

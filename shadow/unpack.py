@@ -25,6 +25,8 @@ _MALFORMED, _BOMB, _TOO_LARGE = (
 
 def unpacked(body: bytes, encoding: str) -> bytes | Unreadable:
     """The body without its content codings, the last one first (RFC 9110, 8.4)."""
+    if encoding == "identity":
+        return body if len(body) <= BODY_BYTES_MAX else _TOO_LARGE
     codings = [
         coding for coding in (part.strip() for part in encoding.lower().split(",")) if coding not in ("", "identity")
     ]

@@ -119,7 +119,9 @@ def _walked(control: Any, candidate: Any, state: Walk) -> Walk:
 
 
 def _values(control: Any, candidate: Any, path: Path, state: Walk) -> None:
-    if isinstance(control, dict) and isinstance(candidate, dict):
+    if type(control) in _ONE_SPELLING and type(candidate) in _ONE_SPELLING:
+        _leaves(control, candidate, path, state)
+    elif isinstance(control, dict) and isinstance(candidate, dict):
         _objects(control, candidate, path, state)
     elif isinstance(control, list | tuple) and isinstance(candidate, list | tuple):
         _lists(control, candidate, path, state)
@@ -141,7 +143,7 @@ def _objects(control: dict[str, Any], candidate: dict[str, Any], path: Path, sta
     if len(path) >= DEPTH_MAX:
         raise TooDeep
     extra = [] if list(control) == list(candidate) else _extra_names(control, candidate, state)
-    if isinstance(control, Element) and isinstance(candidate, Element) and control.differs_in_order(candidate):
+    if type(control) is Element and type(candidate) is Element and control.differs_in_order(candidate):
         _reordered(control, candidate, path, state)
     is_lenient = not state.rules.is_strict
     for name, ours in control.items():
@@ -243,8 +245,9 @@ def _lists(control: Members, candidate: Members, path: Path, state: Walk) -> Non
         _lists_of_different_length(control, candidate, path, state)
         return
     known, differing = len(state.found), []
+    skips_equal, is_lenient = state.skips_equal, not state.rules.is_strict
     for index, (ours, theirs) in enumerate(zip(control, candidate, strict=True)):
-        if (state.skips_equal and ours == theirs) or (ours is theirs and not state.rules.is_strict):
+        if (skips_equal and ours == theirs) or (ours is theirs and is_lenient):
             continue
         before = len(state.found)
         _values(ours, theirs, (*path, index), state)

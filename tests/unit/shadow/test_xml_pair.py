@@ -25,9 +25,10 @@ def written(chance: random.Random, depth: int) -> str:
     space = f' xmlns="urn:{chance.choice("12")}"' if chance.random() < 0.1 else ""
     text = chance.choice(("", "1", "2", " ", "x"))
     children = "".join(
-        written(chance, depth - 1) + chance.choice(("", "", "\n", "y")) for _ in range(chance.randrange(4))
+        written(chance, depth - 1) + chance.choice(("", "", "\n", "y"))
+        for _ in range(chance.randrange(4) if depth else 0)
     )
-    return f"<{name}{space}{attribute}>{text}{children if depth else ''}</{name}>"
+    return f"<{name}{space}{attribute}>{text}{children}</{name}>"
 
 
 def changed(text: str, chance: random.Random) -> str:
