@@ -144,7 +144,7 @@ class Mirror:
     def paired(self, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
         """Both answers are there: count or hand them over, after a second look where a safe read differs."""
         plan = shot.plan
-        if control.equals(candidate, plan.compared):
+        if plan.bytes_decide and control.equals(candidate, plan.compared):
             subject = (plan.name, plan.capability or "", control.side, control.status)
             noted = self._agreements.note(subject, shot.key, (control.seconds, candidate.seconds))
             if noted == TRAVELS:

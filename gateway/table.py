@@ -40,6 +40,7 @@ class Plan:
     template: tuple[tuple[str, str], ...] = ()
     compared: frozenset[bytes] = frozenset()  # headers, beside those that every route compares
     cookie: bytes | None = None  # of a capability in canary
+    bytes_decide: bool = True  # whether equal bytes mean the same on both sides
 
     def is_write(self, method: bytes) -> bool:
         """Whether a request by that method writes."""
@@ -190,6 +191,7 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         template,
         frozenset(name.encode() for name in route.compare.headers),
         _cookie(capability),
+        not any(rule.minor_unit for rule in route.compare.rules),
     )
 
 

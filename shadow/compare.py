@@ -96,14 +96,16 @@ def judge(
     redactor: Redactor | None = None,
 ) -> Verdict:
     """The verdict on two answers by themselves."""
-    if control.status == candidate.status and control.body == candidate.body and control.headers == candidate.headers:
-        return EQUAL
+    trusts = rules.trusts_equal_bytes
+    if trusts and control.status == candidate.status and control.body == candidate.body:
+        if control.headers == candidate.headers:
+            return EQUAL
     ours, theirs = head_of(control, rules.headers), head_of(candidate, rules.headers)
     state = Walk(rules)
     differing = head_differences((control.status, ours), (candidate.status, theirs), state)
     if (control.status != candidate.status or ours.media != theirs.media) and differing:
         return Verdict("different", None, _shown(differing, redactor), rules=_names(state))
-    if control.body == candidate.body and ours.encoding == theirs.encoding and ours.content_type == theirs.content_type:
+    if trusts and control.body == candidate.body and ours.read_alike(theirs):
         return verdict_of(differing, state, redactor)
     try:
         reason = _bodies(control, candidate, (ours, theirs), (state, decode))
@@ -179,7 +181,7 @@ def _bodies(
     ours, theirs = unpacked(control.body, heads[0].encoding), unpacked(candidate.body, heads[1].encoding)
     if isinstance(ours, Unreadable) or isinstance(theirs, Unreadable):
         return _blame(ours, theirs)
-    if ours == theirs and heads[0].content_type == heads[1].content_type:
+    if ours == theirs and state.rules.trusts_equal_bytes and heads[0].content_type == heads[1].content_type:
         return None
     form = state.rules.form
     if is_xml(heads[0].media) and is_xml(heads[1].media) and not (state.rules.has_listings or state.rules.is_strict):

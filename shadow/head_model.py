@@ -27,6 +27,10 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     cookies: dict[str, dict[str, str]] = {}
     content_type: str = ""
 
+    def read_alike(self, other: Head) -> bool:
+        """Whether equal bytes under both heads are equal answers."""
+        return self.encoding == other.encoding and self.content_type == other.content_type
+
 
 def head_of(answer: Observation, also: frozenset[str] = frozenset()) -> Head:
     """The head of an answer; `also` names headers that are compared beside the usual ones."""

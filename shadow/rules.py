@@ -188,6 +188,7 @@ class Rules:
         self.is_empty = not (self._lines.ignored or self._lines.treatments or self._lines.declared)
         self.has_listings = bool(self._lines.listings)
         self.has_protected = bool(self._lines.protected)
+        self.trusts_equal_bytes = all(one.rule.minor_unit is None for one in self._lines.treatments)
         self.is_strict = any(treatment.is_strict for treatment in self._lines.treatments)
         self._keep_indexes = any(isinstance(step.key, int) for steps in self._lines.patterns() for step in steps)
         self._answer: Callable[[Path], Here] = lru_cache(maxsize=ANSWERS_KEPT_MAX)(self._decide)

@@ -361,7 +361,7 @@ def head(number: int) -> Case:
 def different(number: int, chance: random.Random) -> Case:
     """One known difference."""
     if number % 4 == 3:
-        return subtle(number // 4) if number % 12 != 11 else head(number // 12)
+        return head(number // 12) if number % 12 == 11 else subtle(number // 12 * 2 + (number % 12 == 7))
     kind = KINDS[number % len(KINDS)]
     row = record(chance)
     other = _copy(row)
