@@ -97,9 +97,9 @@ def judge(
 ) -> Verdict:
     """The verdict on two answers by themselves."""
     trusts = rules.trusts_equal_bytes
-    if trusts and control.status == candidate.status and control.body == candidate.body:
-        if control.headers == candidate.headers:
-            return EQUAL
+    is_same = control.status == candidate.status and control.body == candidate.body
+    if trusts and is_same and control.headers == candidate.headers:
+        return EQUAL
     ours, theirs = head_of(control, rules.headers), head_of(candidate, rules.headers)
     state = Walk(rules)
     differing = head_differences((control.status, ours), (candidate.status, theirs), state)
