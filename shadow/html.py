@@ -48,6 +48,7 @@ def html(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding, ..
         next_step=wording.next_step(verdict),
         routes=[_route_view(route) for route in wording.worst_first(summary.routes)],
         clusters=[(route, cluster, _samples(cluster)) for route, cluster in clusters[:CLUSTERS_MAX]],
+        most=max((cluster.count + cluster.races for _, cluster in clusters), default=1) or 1,
         clusters_left_out=max(0, len(clusters) - CLUSTERS_MAX),
         agreement=charts.agreement_chart(summary.timeline),
         latency_over_time=charts.latency_chart(summary.timeline),

@@ -84,14 +84,25 @@ def read_snapshot(data: bytes) -> Snapshot:
     return _decoder.decode(data)
 
 
+def _masked_head(head: Head, redactor: Redactor) -> Head:
+    """The head with everything that a server could have written into it looked at, names of cookies included."""
+    text = redactor.text
+    cookies = {
+        text(name): {text(word): text(value) for word, value in attributes.items()}
+        for name, attributes in head.cookies.items()
+    }
+    others = {name: text(value) for name, value in head.others.items()}
+    words = text(head.media), text(head.charset), text(head.encoding)
+    return Head(*words, others, cookies, text(head.content_type))
+
+
 def _plain(answer: Observation) -> bytes | Unreadable:
     return unpacked(answer.body, head_of(answer).encoding)
 
 
 def _face(answer: Observation, reading: Reading, redactor: Redactor) -> Face:
     head = head_of(answer, reading.rules.headers)
-    others = {name: redactor.text(value) for name, value in head.others.items()}
-    shown = msgspec.structs.replace(head, others=others, content_type=redactor.text(head.content_type))
+    shown = _masked_head(head, redactor)
     body = unpacked(answer.body, head.encoding)
     document = read_tree(body, head, reading.rules.form, reading.decode) if isinstance(body, bytes) else body
     face = Face(answer.status, shown, answer.seconds)

@@ -1,0 +1,52 @@
+"""The HTML report opens in a real browser, offline, at the width of a phone and of a desk."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from config.model import Gates
+from shadow.findings import RuleFinding
+from shadow.gate import evidence_of, judge
+from shadow.html import html
+from tests.support.chromium import CHROMIUM, MISSING, dom, screenshot
+from tests.support.comparisons import summary_with
+
+PHONE = 500  # the least that headless Chromium makes of a window
+EMPTY_PICTURE_BYTES_MAX = 20_000
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
+
+# The page measures itself; nothing else in it is a script, and its policy forbids them.
+MEASURE = (
+    "<script>onload=()=>{const e=document.documentElement;"
+    "e.dataset.overflow=e.scrollWidth-e.clientWidth;"
+    "e.dataset.cut=[...document.querySelectorAll('td,p,li,h1,h2,b')].filter(x=>x.scrollWidth>x.clientWidth+1"
+    "&&getComputedStyle(x).display!='inline').length}</script>"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    summary = summary_with("$.balance")
+    verdict = judge(evidence_of(summary), Gates())
+    text = html(summary, verdict, (RuleFinding("GET /good", "ignore $.served_by", "no answer has it"),))
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(text)
+    return path
+
+
+def test_nothing_is_wider_than_a_phone(page: Path) -> None:
+    text = page.read_text()
+    assert "<script" not in text
+    measured = page.with_name("measured.html")
+    open_policy = text.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
+    measured.write_text(open_policy.replace("</head>", f"{MEASURE}</head>"))
+    seen = dom(measured, PHONE)
+    assert 'data-overflow="0"' in seen
+    assert 'data-cut="0"' in seen
+
+
+def test_a_picture_of_it_is_drawn_that_is_not_empty(page: Path) -> None:
+    picture = screenshot(page, 1280, 900, page.with_name("page.png"))
+    assert struct.unpack(">II", picture[16:24]) == (1280, 900)
+    assert len(picture) > EMPTY_PICTURE_BYTES_MAX
