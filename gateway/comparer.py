@@ -27,6 +27,7 @@ from config.errors import StranglerError
 from config.model import Routes
 from config.reader import parse_routes
 from gateway.judging import Judge, keeper_of
+from gateway.tripwire import Tripwire
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
@@ -128,7 +129,8 @@ class Frames(asyncio.Protocol):
 class Comparer:
     """Judges the backlog and stores the verdicts, batch by batch."""
 
-    def __init__(self, store: Store, judge: Judge) -> None:
+    def __init__(self, store: Store, judge: Judge, tripwire: Tripwire | None = None) -> None:
+        self._tripwire = tripwire
         self.backlog = Backlog()
         self.judge = judge
         self.store = store
@@ -140,6 +142,8 @@ class Comparer:
     def put_judge(self, judge: Judge) -> None:
         """Judge by other rules from now on."""
         self.judge = judge
+        if self._tripwire is not None:
+            self._tripwire.forget()
         self.store.keeper = keeper_of(judge, os.environ)
 
     async def run(self) -> None:
@@ -170,7 +174,10 @@ class Comparer:
                 if self._invalid_frames == 1:
                     _log.error("comparer.frame_invalid", reason=str(error))
                 continue
-            self._batch.append(self.judge.judge(event))
+            judged = self.judge.judge(event)
+            if self._tripwire is not None:
+                self._tripwire.look(judged)
+            self._batch.append(judged)
             self._batch_bytes += len(frame)
 
     def flush(self) -> None:
@@ -245,7 +252,9 @@ class Process:
         self._path = Path(message["routes"])
         routes = self._read()
         judge = Judge(routes)
-        self._comparer = Comparer(Store(Path(message["store"]), keeper=keeper_of(judge, os.environ)), judge)
+        self._comparer = Comparer(
+            Store(Path(message["store"]), keeper=keeper_of(judge, os.environ)), judge, Tripwire(self._origin)
+        )
         # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
         listener = socket.socket(fileno=int(message["socket"]))
         self._server = await self._loop.create_unix_server(lambda: Frames(self._comparer.backlog), sock=listener)

@@ -27,6 +27,7 @@ def findings(evidence: Evidence, verdict: GateVerdict, capability: Capability) -
     """Return the findings of a verdict, in the order of its conditions."""
     limits = capability.gates
     thresholds = {
+        "identity": "no answer about another customer",
         "mismatches": f"below {limits.mismatch_rate:.3%} of keys, at {limits.confidence:.0%}",
         "coverage": f"at least {limits.coverage:.0%} on every route",
         "latency": f"p99 of modern at most {limits.latency_p99_ratio:g} x legacy's",

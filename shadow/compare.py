@@ -52,7 +52,8 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a pair means. `reason` says why it is incomparable (`malformed_json:candidate`) or no more than equivalent
     (`key_order,number_scale`); a race differed at first and agreed when both sides were asked again. `rules` are the
-    names of the rules that took a difference for none; `reached` those that name something in it, if one looked."""
+    names of the rules that took a difference for none; `reached` those that name something in it, if one looked.
+    `foreign` says that a field that identifies a customer has another value on each side, be it a race or not."""
 
     kind: VerdictKind
     reason: str | None = None
@@ -60,6 +61,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     race: bool = False
     rules: tuple[str, ...] = ()
     reached: tuple[str, ...] | None = None
+    foreign: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -119,7 +121,9 @@ def judge(
 def verdict_of(found: list[Found], state: Walk, redactor: Redactor | None) -> Verdict:
     """The verdict that follows from what was found and what was let pass."""
     if found:
-        return Verdict("different", None, _shown(found, redactor), rules=_names(state))
+        rules = state.rules
+        is_foreign = rules.has_identity and any(one.kind == "value" and rules.identifies(one.path) for one in found)
+        return Verdict("different", None, _shown(found, redactor), rules=_names(state), foreign=is_foreign)
     return Verdict("equivalent", ",".join(sorted(state.notes)), rules=_names(state)) if state.notes else EQUAL
 
 

@@ -1,6 +1,7 @@
 """Whether a capability may move on: pass, fail, or need more - with every reason that stands in the way.
 
-Four conditions, each with its own answer; the worst is the answer of the gate.
+Five conditions, each with its own answer; the worst is the answer of the gate. Before all others: no answer of
+modern may ever have been about another customer than legacy's (`compare.identity`).
 
 1. mismatches: the share of distinct keys that ever mismatched, on any route, is below `gates.mismatch_rate`, by the
    test in `shadow/rate.py`. No single route may be proven above the limit either, so that a rare route that is
@@ -29,9 +30,9 @@ from shadow.summary import Keys, Moment, RouteSummary, Summary
 if TYPE_CHECKING:
     from config.model import Gates
 
-Condition = Literal["mismatches", "coverage", "latency", "accounting"]
+Condition = Literal["identity", "mismatches", "coverage", "latency", "accounting"]
 
-CONDITIONS: tuple[Condition, ...] = ("mismatches", "coverage", "latency", "accounting")
+CONDITIONS: tuple[Condition, ...] = ("identity", "mismatches", "coverage", "latency", "accounting")
 RECENT_SHARE, RECENT_MOMENTS_MIN = 0.2, 5
 _BADNESS: dict[Answer, int] = {"pass": 0, "need more": 1, "fail": 2}
 
@@ -46,6 +47,7 @@ class RouteEvidence:
     shapes_seen: int
     shapes_unseen_share: float
     latency: LatencyEstimate | None
+    foreign: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def _route_evidence(route: RouteSummary) -> RouteEvidence:
     looked_at = sum(route.shapes.values())
     once = sum(count == 1 for count in route.shapes.values())
     unseen = once / looked_at if looked_at else 1.0
-    return RouteEvidence(route.route, route.keys, route.accounting, len(route.shapes), unseen, estimate(route.latency))
+    return RouteEvidence(
+        route.route, route.keys, route.accounting, len(route.shapes), unseen, estimate(route.latency), route.foreign
+    )
 
 
 def new_keys_per_second(timeline: tuple[Moment, ...]) -> float:
@@ -110,6 +114,7 @@ def judge(evidence: Evidence, gates: Gates) -> GateVerdict:
     """The verdict on a capability under its gates."""
     rate = judge_rate(evidence.keys.distinct, evidence.keys.mismatched, gates.mismatch_rate, gates.confidence)
     reasons = [
+        *_identity(evidence),
         *_accounting(evidence),
         *_mismatches(evidence, rate),
         *_routes_mismatching(evidence, gates),
@@ -129,6 +134,20 @@ def judge(evidence: Evidence, gates: Gates) -> GateVerdict:
 
 def _forecast(rate: RateVerdict, per_second: float) -> float | None:
     return rate.more / per_second if rate.more and per_second > 0 else None
+
+
+def _identity(evidence: Evidence) -> list[Reason]:
+    return [
+        Reason(
+            "identity",
+            "fail",
+            route.route,
+            f"in {route.foreign:,} pairs both sides answered about different customers",
+            "Find out whose data was shown to whom, mend it, deploy it, and begin the run anew.",
+        )
+        for route in evidence.routes
+        if route.foreign
+    ]
 
 
 def _accounting(evidence: Evidence) -> list[Reason]:

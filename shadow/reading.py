@@ -72,6 +72,7 @@ def _route(connection: Connection, scope_id: int, name: str, counts: Counts, key
         _clusters(connection, scope_id),
         counts["rule"],
         counts["reached"],
+        sum(counts["foreign"].values()),
     )
 
 

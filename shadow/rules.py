@@ -159,6 +159,7 @@ class Lines:
     head: dict[str, str] = field(default_factory=dict)
     head_declared: tuple[Declared, ...] = ()
     secret: tuple[Pattern, ...] = ()
+    identity: tuple[Pattern, ...] = ()
 
     def patterns(self) -> list[Pattern]:
         """Every pattern of every rule."""
@@ -187,6 +188,7 @@ class Rules:
         self.headers: frozenset[str] = frozenset()
         self.is_empty = not (self._lines.ignored or self._lines.treatments or self._lines.declared)
         self.has_listings = bool(self._lines.listings)
+        self.has_identity = bool(self._lines.identity)
         self.has_protected = bool(self._lines.protected)
         self.trusts_equal_bytes = all(one.rule.minor_unit is None for one in self._lines.treatments)
         self.is_strict = any(treatment.is_strict for treatment in self._lines.treatments)
@@ -212,6 +214,8 @@ class Rules:
             tuple(_Line(one.name, without_indexes(one.steps), one.part) for one in lines.declared),
             lines.head,
             lines.head_declared,
+            tuple(map(without_indexes, lines.secret)),
+            tuple(map(without_indexes, lines.identity)),
         )
         return _MarkupRules(lines=stripped, form=self.form)
 
@@ -228,6 +232,11 @@ class Rules:
         """Whether any difference at that path is hidden: an ignore pattern covers it and no protect pattern does."""
         here = self.here(path)
         return here.ignored_by is not None and not here.is_protected
+
+    def identifies(self, path: Path) -> bool:
+        """Whether the value at a path says whose data this is; in markup, where a list may be one value, too."""
+        bare = tuple(step for step in path if type(step) is not int)
+        return any(covers(steps, path) or covers(without_indexes(steps), bare) for steps in self._lines.identity)
 
     def is_secret(self, path: Path) -> bool:
         """Whether the value at a path is stored as a token whatever it is."""
@@ -269,15 +278,14 @@ class _MarkupRules(Rules):
     def here(self, path: Path) -> Here:
         return self._answer(tuple([step for step in path if type(step) is not int]))
 
-    def is_secret(self, path: Path) -> bool:
-        """Whether the value at a path is stored as a token whatever it is."""
-        return any(covers(steps, path) for steps in self._lines.secret)
-
     def protects(self, path: Path) -> bool:
         return super().protects(tuple(step for step in path if type(step) is not int))
 
     def reached(self, path: Path) -> set[str]:
         return super().reached(tuple(step for step in path if type(step) is not int))
+
+    def is_secret(self, path: Path) -> bool:
+        return super().is_secret(tuple(step for step in path if type(step) is not int))
 
 
 NO_RULES = Rules()
@@ -292,13 +300,14 @@ def _compiled(compare: Compare, today: date | None) -> Lines:
     declared = [one for one in compare.declared if holds(one)]
     return Lines(
         tuple(_Line(f"ignore {one.path}", parse_pattern(one.path)) for one in ignored if one.path.startswith("$")),
-        tuple(parse_pattern(path) for path in compare.protect),
+        tuple(parse_pattern(path) for path in (*compare.protect, *compare.identity)),
         tuple(_treatment(rule) for rule in rules if set(rule.treatments) - {"order", "key"}),
         tuple(_listing(rule) for rule in rules if rule.order or rule.key),
         tuple(_Line(f"declared {o.name}", parse_pattern(o.path), o) for o in declared if o.path.startswith("$")),
         {one.path: f"ignore {one.path}" for one in ignored if not one.path.startswith(("$", "status"))},
         tuple(one for one in declared if not one.path.startswith("$")),
         tuple(parse_pattern(path) for path in compare.redact),
+        tuple(parse_pattern(path) for path in compare.identity),
     )
 
 

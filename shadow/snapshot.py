@@ -110,8 +110,9 @@ def _face(answer: Observation, reading: Reading, redactor: Redactor) -> Face:
         return msgspec.structs.replace(face, problem=document.reason)
     if document is None:
         return msgspec.structs.replace(face, opaque=redactor.shown(body))
+    rules = reading.rules.for_markup if document.is_markup else reading.rules
     try:
-        tree = _packed(document.tree, (), _leaf_mask(reading.rules, redactor))
+        tree = _packed(document.tree, (), _leaf_mask(rules, redactor))
     except RecursionError:
         return msgspec.structs.replace(face, problem="too_deep")
     return msgspec.structs.replace(face, tree=tree, is_markup=document.is_markup, notes=tuple(sorted(document.notes)))

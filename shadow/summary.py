@@ -62,7 +62,8 @@ class LatencyGroup:
 @dataclass(frozen=True)
 class RouteSummary:
     """One route. `rules` counts the pairs in which a rule took a difference for none; `reached` the answers looked at
-    (under the empty name) and in how many of them a rule named something."""
+    (under the empty name) and in how many of them a rule named something; `foreign` the pairs in which both sides
+    answered about different customers."""
 
     route: str
     accounting: Accounting = field(default_factory=Accounting)
@@ -74,6 +75,7 @@ class RouteSummary:
     clusters: tuple[Cluster, ...] = ()
     rules: dict[str, int] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
+    foreign: int = 0
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
     counts["status", f"{pair.control.status // 100}xx/{pair.candidate.status // 100}xx"] += 1
     if verdict.reason:
         counts["reason", _detail(f"{verdict.kind}: {verdict.reason}")] += 1
+    if verdict.foreign:
+        counts["foreign", ""] += 1
     for rule in verdict.rules:
         counts["rule", _detail(rule)] += 1
     if verdict.reached is not None:

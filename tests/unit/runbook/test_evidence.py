@@ -45,6 +45,7 @@ def test_without_a_comparison_nothing_passes(tmp_path: Path) -> None:
 def test_enough_agreeing_keys_pass_each_condition(tmp_path: Path) -> None:
     found = recorded(tmp_path / "shadow.db", "equal", 6000)
     assert found == {
+        "comparison:identity": True,
         "comparison:mismatches": True,
         "comparison:coverage": True,
         "comparison:latency": True,
