@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.errors import Problem
-from config.model import Capability, Route, Routes, Upstream
+from config.model import Capability, Route, Routes, Sandbox, Upstream, VerifyByRead
 
 
 def reference_problems(routes: Routes) -> tuple[Problem, ...]:
@@ -14,6 +14,7 @@ def reference_problems(routes: Routes) -> tuple[Problem, ...]:
         *(problem for name, one in routes.capabilities.items() for problem in _capability(name, one)),
         *(problem for name, one in routes.upstreams.items() for problem in _upstream(name, one)),
         *_cookies(routes),
+        *_write_policies(routes),
         *_ties(routes),
     )
 
@@ -46,6 +47,26 @@ def _cookies(routes: Routes) -> Iterator[Problem]:
         if cookie is not None and seen.setdefault(cookie, name) != name:
             what = f"capabilities.{seen[cookie]} has the cookie {cookie!r} too"
             yield Problem(f"capabilities.{name}.canary.cookie", what, f"cookie: {cookie}-{name}")
+
+
+def _write_policies(routes: Routes) -> Iterator[Problem]:
+    """A mirrored write must not reach a system where it would be booked, and what verifies it must not write itself."""
+    by_name = {route.name: route for route in routes.routes}
+    for index, route in enumerate(routes.routes):
+        where, capability = f"routes[{index}].shadow", routes.capabilities.get(route.capability or "")
+        policy = route.shadow
+        if isinstance(policy, Sandbox) and capability and policy.sandbox in (capability.legacy, capability.modern):
+            what = f"{policy.sandbox!r} is where the capability's real requests go: the copy would be booked too"
+            yield Problem(f"{where}.sandbox", what, "dry_run, or an upstream with books of its own")
+        if not isinstance(policy, VerifyByRead) or policy.verify_by_read not in by_name:
+            continue
+        reading = by_name[policy.verify_by_read]
+        if reading.is_write("GET") or "GET" not in (reading.pattern.methods or {"GET"}):
+            yield Problem(
+                f"{where}.verify_by_read",
+                f"{reading.name!r} is no route that is read by GET",
+                "the name of a GET route",
+            )
 
 
 def _ties(routes: Routes) -> Iterator[Problem]:

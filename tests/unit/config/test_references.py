@@ -39,3 +39,35 @@ def test_routes_that_can_be_told_apart_do_not_tie(extra: str) -> None:
 def test_body_conditions_tie_unless_their_bytes_differ() -> None:
     text = ROUTES_TEXT.replace("equals: XFER", "equals: INQA")
     assert any(where.startswith("routes[2]") for where in problems_of(text))
+
+
+POLICIES = """
+version: 1
+upstreams: {m: {url: "http://127.0.0.1:1"}, l: {url: "http://127.0.0.1:2"}, s: {url: "http://127.0.0.1:3"}}
+capabilities: {a: {legacy: m, modern: l, stage: shadow}}
+routes:
+  - {match: "GET /a/{id}", name: read, capability: a}
+  - {match: "POST /a/{id}", name: write, capability: a, shadow: POLICY}
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("{sandbox: m}", "would be booked too"),
+        ("{sandbox: l}", "would be booked too"),
+        ("{verify_by_read: write}", "is no route that is read by GET"),
+        ("mirror", "shadow: dry_run"),
+        ("true", "shadow: dry_run"),
+    ],
+)
+def test_a_write_is_not_mirrored_without_a_policy_that_keeps_it_from_being_booked(policy: str, said: str) -> None:
+    with pytest.raises(RoutesInvalid) as caught:
+        parse_routes(POLICIES.replace("POLICY", policy).encode(), Path("routes.yaml"), {})
+    assert said in str(caught.value)
+    assert "routes[1].shadow" in str(caught.value)
+
+
+@pytest.mark.parametrize("policy", ["never", "dry_run", "{sandbox: s}", "{verify_by_read: read}"])
+def test_each_policy_that_keeps_a_write_from_being_booked_is_taken(policy: str) -> None:
+    parse_routes(POLICIES.replace("POLICY", policy).encode(), Path("routes.yaml"), {})
