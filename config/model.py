@@ -50,7 +50,6 @@ class Shadow(Model):
 
     sample: Share = 1.0
     body_max: Size = 1 << 20
-    noise: Share = 0.0
     keep: int = Field(default=20, ge=0, le=1000, description="pairs stored, sealed, of each route and verdict")
     retention: Seconds = Field(default=30 * 86400.0, description="how long a stored pair is kept")
 
