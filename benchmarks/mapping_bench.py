@@ -18,8 +18,8 @@ LEGACY = f"""
 CREATE TABLE acct (no char(10) PRIMARY KEY, cust char(8) NOT NULL, typ char(1) NOT NULL, ccy char(3) NOT NULL,
                    bal numeric(14,2) NOT NULL, opened char(8), nm varchar(60), rate text, upd char(26), sts char(2));
 INSERT INTO acct SELECT lpad(n::text, 10, '0'), lpad((n % 50000)::text, 8, '0'), (ARRAY['C','S','G'])[n % 3 + 1], 'EUR',
-    n / 100.0, CASE WHEN n % 10007 = 0 THEN '00000000' ELSE '20200229' END, 'Name ' || n, '1.25',
-    '2026-01-31.13.45.10.000001', '00' FROM generate_series(1, {ROWS}) AS n;
+    n / 100.0, CASE WHEN n % 10007 = 0 THEN '00000000' ELSE to_char(date '1990-01-01' + n % 12000, 'YYYYMMDD') END, 'Name ' || n, '1.25',
+    to_char(timestamp '2026-01-01' + n * interval '7 seconds', 'YYYY-MM-DD.HH24.MI.SS.US'), '00' FROM generate_series(1, {ROWS}) AS n;
 ANALYZE acct;
 """
 MODERN = """CREATE TABLE account (id char(10) PRIMARY KEY, customer char(8), product text NOT NULL, currency char(3),

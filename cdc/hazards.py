@@ -53,11 +53,18 @@ _FITS = (
 def hazards(output: Output, scope: Scope) -> tuple[Hazard, ...]:
     """Everything that can go wrong with the rows of one output, in the order in which it must be asked."""
     found = [*_of(output.node, scope), *_of_fit(output, scope), *_of_texts(output.term.columns, scope.table)]
-    guard = all_of(getattr(output.term.way, "guards", ()))
+    asked = {hazard.condition.removeprefix("NOT ") for hazard in found}
+    guard = all_of([one for one in getattr(output.term.way, "guards", ()) if not _is_asked(one, asked)])
     if guard:
         remedy = "correct the rows, or add what the column drops as a column of its own"
         found.append(Hazard("cannot come back: the guard is violated", f"({guard}) IS NOT TRUE", remedy))
     return tuple(dict.fromkeys(found))
+
+
+def _is_asked(guard: str, asked: set[str]) -> bool:
+    """Whether a guard only says again that none of the hazards before it holds: asking twice would cost twice."""
+    inner = guard.removeprefix("(").removesuffix(") IS NOT FALSE")
+    return bool({guard, f"({guard})", inner} & asked)
 
 
 def _of(node: exp.Expression, scope: Scope) -> Iterator[Hazard]:
@@ -166,7 +173,11 @@ _CONTROL = r"U&'[\0001-\0008\000b\000c\000e-\001f\007f]'"
 _CHECKS: dict[str, tuple[tuple[str, Callable[[str], str], str], ...]] = {
     "text": (
         ("holds control characters", lambda c: f"{c} ~ {_CONTROL}", "TRANSLATE them away"),
-        ("looks like another code page", lambda c: f"{c} ~ {_STRAY}", "correct the text at its source"),
+        (
+            "looks like another code page",
+            lambda c: f"CASE WHEN octet_length({c}) > length({c}) THEN {c} ~ {_STRAY} END",
+            "correct the text at its source",
+        ),
     ),
     "bytes": (
         ("holds NUL bytes, which text cannot", lambda c: f"position('\\x00'::bytea IN {c}) > 0", "cut them off first"),

@@ -6,7 +6,7 @@ value. Nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,9 @@ def sample(conn: psycopg.Connection[Any], draft: Draft, rows_max: int) -> Sample
     table = quoted_table(draft.source.name)
     rows, counts = _counted(conn, draft, probes, _source(conn, table, draft, rows_max))
     met = {place: count for place, count in counts.items() if count}
-    keys = _keys(conn, draft, probes, _source(conn, table, draft, rows_max)) if met else {}
+    # Only the columns that have trouble are computed again.
+    troubled = {at: probes[at] for at in dict.fromkeys(place[0] for place in met)}
+    keys = _keys(conn, draft, troubled, _source(conn, table, draft, rows_max)) if met else {}
     troubles = tuple(_trouble(probes[place[0]], place, count, keys) for place, count in met.items())
     return SampleReport(str(draft.parsed.file), draft.source.name, rows, troubles)
 
@@ -91,22 +93,25 @@ def _counted(
     places = [(at, number) for at, probe in enumerate(probes) for number in range(len(probe.hazards))]
     counted = "".join(f", count(*) FILTER (WHERE p{at} = {number})" for at, number in places)
     # OFFSET 0 keeps each CASE from being computed anew for each count.
-    statement = f"SELECT count(*){counted} FROM (SELECT {_judged(draft, probes)} FROM {source} OFFSET 0) AS judged"  # noqa: S608
+    judged = _judged(draft, dict(enumerate(probes)))
+    statement = f"SELECT count(*){counted} FROM (SELECT {judged} FROM {source} OFFSET 0) AS judged"  # noqa: S608
     row = conn.execute(statement.encode()).fetchone()
     values = list(row or (0,))
     return int(values[0]), dict(zip(places, values[1:], strict=False))
 
 
-def _judged(draft: Draft, probes: Sequence[_Probe]) -> str:
+def _judged(draft: Draft, probes: Mapping[int, _Probe]) -> str:
     key = " || ', ' || ".join(
         f"{literal(name + ' = ')} || {quoted(name)}::text" for name in source_key_of(draft.source)
     )
-    return ", ".join([f"{key} AS key", *(f"{probe.sql} AS p{at}" for at, probe in enumerate(probes))])
+    return ", ".join([f"{key} AS key", *(f"{probe.sql} AS p{at}" for at, probe in probes.items())])
 
 
-def _keys(conn: psycopg.Connection[Any], draft: Draft, probes: Sequence[_Probe], source: str) -> dict[Place, list[str]]:
+def _keys(
+    conn: psycopg.Connection[Any], draft: Draft, probes: Mapping[int, _Probe], source: str
+) -> dict[Place, list[str]]:
     """Up to KEYS_MAX keys for each hazard that occurs, in one scan."""
-    pairs = ", ".join(f"({at}, p{at})" for at in range(len(probes)))
+    pairs = ", ".join(f"({at}, p{at})" for at in probes)
     statement = f"""
         SELECT at, number, (array_agg(key))[1:{KEYS_MAX}] FROM (
             SELECT at, number, key, row_number() OVER (PARTITION BY at, number) AS place
