@@ -228,6 +228,33 @@ def test_a_hold_ends_by_itself(routes: Path) -> None:
         assert not gateway.admin("/api/holds/accounts")["holding"]
 
 
+def test_reloads_under_load_drop_no_request_and_no_connection(routes: Path) -> None:
+    ends = threading.Event()
+
+    def one_client(_: int) -> list[str]:
+        said: list[str] = []
+        with httpx.Client(verify=False, trust_env=False, timeout=20) as client:
+            while not ends.is_set():
+                said.append(client.get(f"{gateway.url}/accounts/1").raise_for_status().text)
+                connections.add(id(client._transport._pool.connections[0]))  # type: ignore[attr-defined]
+        return said
+
+    connections: set[int] = set()
+    with GatewayProcess(routes, workers=2) as gateway, ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(one_client, n) for n in range(4)]
+        try:
+            for turn in range(6):
+                before, after = ("legacy", "modern") if turn % 2 == 0 else ("modern", "legacy")
+                _edit(routes, f"stage: {before}", f"stage: {after}")
+                gateway.signal(signal.SIGHUP)
+                wait_until(lambda: len(gateway.events("table.in_force")) > turn, "the table is swapped")  # noqa: B023
+        finally:
+            ends.set()
+        said = [client.result() for client in clients]
+    assert all({"legacy", "modern"} == set(one) for one in said)
+    assert len(connections) == 4, "nobody had to connect again"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_drain_finishes_what_is_in_flight_and_exits_with_0(
     routes: Path, legacy: Bank, number: signal.Signals

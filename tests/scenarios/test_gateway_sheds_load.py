@@ -157,7 +157,7 @@ def test_an_upstream_whose_health_check_fails_is_left_alone_by_all_workers_and_b
         _kill(gate.worker_pids()[0])
         wait_until(lambda: fetch(f"{gate.admin_url}/readyz").is_success, "the worker is replaced", 30)
         assert {fetch(f"{gate.url}/modern").status_code for _ in range(8)} == {503}
-        ejected = 'strangler_upstream_breaker{upstream="ledger",state="ejected"} 2.0'
+        ejected = 'strangler_upstream_breaker{state="ejected",upstream="ledger"} 2.0'
         wait_until(lambda: ejected in fetch(f"{gate.admin_url}/metrics").text, "both workers say so", 30)
         assert 'strangler_upstream_healthy{upstream="ledger"} 0.0' in fetch(f"{gate.admin_url}/metrics").text
         is_well.set()
