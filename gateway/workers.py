@@ -159,8 +159,10 @@ class Crew:
         delay = 0.0
         while not self._is_stopping:
             began = loop.time()
+            done = "child.started"  # a place that was empty from the start is filled, and nobody was lost
             if self._members[index] is not None:
                 await self._watch(index)
+                done = "child.replaced"
             lost = loop.time()
             delay = 0.0 if lost - began > STEADY_SECONDS else delay
             if self._is_stopping:
@@ -169,7 +171,7 @@ class Crew:
             delay = min(max(delay * 2, BACK_OFF_SECONDS_MIN), BACK_OFF_SECONDS_MAX)
             try:
                 await self._hire(index)
-                _log.info("child.replaced", child=self.name, after_seconds=round(loop.time() - lost, 3))
+                _log.info(done, child=self.name, after_seconds=round(loop.time() - lost, 3))
                 await self._prepare()
             except (StranglerError, OSError) as error:
                 _log.error("child.not_started", child=self.name, reason=str(error), next_try_seconds=delay)

@@ -36,20 +36,22 @@ async def _under_load(
 ) -> Load:
     """Run `act` while the load runs; its last argument is the upstream's port."""
     listener, port = await quick_upstream(lambda: 0.004)
-    routes = _routes(tmp_path / "routes.yaml", port)
-    with await asyncio.to_thread(GatewayProcess(routes, workers=workers).__enter__) as gateway:
-        load, stop = Load(int(gateway.url.rpartition(":")[2])), asyncio.Event()
-        running = asyncio.get_running_loop().create_task(load.steady(CONNECTIONS, stop, PAUSE_SECONDS))
-        try:
-            await _until(lambda: load.done > 300, "the load runs")
-            await _until(lambda: bool(gateway.events("child.spare")), "the gateway has settled")
-            await act(gateway, load, port)
-        finally:
-            stop.set()
-            await running
-            load.close()
-        await asyncio.to_thread(gateway.__exit__, None, None, None)
-    listener.close()
+    try:
+        routes = _routes(tmp_path / "routes.yaml", port)
+        with await asyncio.to_thread(GatewayProcess(routes, workers=workers).__enter__) as gateway:
+            load, stop = Load(int(gateway.url.rpartition(":")[2])), asyncio.Event()
+            running = asyncio.get_running_loop().create_task(load.steady(CONNECTIONS, stop, PAUSE_SECONDS))
+            try:
+                await _until(lambda: load.done > 300, "the load runs")
+                await _until(lambda: bool(gateway.events("child.spare")), "the gateway has settled")
+                await act(gateway, load, port)
+            finally:
+                stop.set()
+                await running
+                load.close()
+            await asyncio.to_thread(gateway.__exit__, None, None, None)
+    finally:
+        listener.close()  # a listener that is left open keeps uvloop from ending
     return load
 
 
