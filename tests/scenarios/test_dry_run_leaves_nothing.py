@@ -18,7 +18,7 @@ EVERYTHING = (
     "UNION ALL SELECT 'sequence', to_jsonb(s.last_value) FROM posting_sequence s ORDER BY 1, 2"
 )
 FENCE = """
-CREATE SCHEMA strangler;
+CREATE SCHEMA IF NOT EXISTS strangler;
 CREATE FUNCTION strangler.fence() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'fenced' USING ERRCODE = 'read_only_sql_transaction'; END $$;
 CREATE CONSTRAINT TRIGGER strangler_fence AFTER INSERT OR UPDATE OR DELETE ON posting
