@@ -147,19 +147,13 @@ class Load:
         writer: asyncio.StreamWriter | None = None
         count = 0
         while not stop.is_set():
-            sent = time.monotonic()
-            port = 0
+            sent, port = time.monotonic(), 0
             try:
-                await asyncio.sleep(0.001)  # past a look at the sockets: one that was closed meanwhile is not used
-                if reader is not None and writer is not None and (reader.at_eof() or reader.exception()):
-                    writer.close()
-                    reader = None
-                if reader is None or writer is None:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                reader, writer = await self._kept(reader, writer)
                 port = writer.get_extra_info("sockname")[1]
                 nonce = b"%04d%08d" % (number, count)
                 count += 1
-                self.sent_over[port] = time.monotonic()
+                sent = self.sent_over[port] = time.monotonic()
                 writer.write(b"GET /n HTTP/1.1\r\nHost: bank\r\nX-Nonce: " + nonce + b"\r\n\r\n")
                 async with asyncio.timeout(ANSWER_SECONDS):
                     head = await reader.readuntil(b"\r\n\r\n")
@@ -183,6 +177,19 @@ class Load:
                 await asyncio.sleep(pause)
         if writer is not None:
             writer.close()
+
+    async def _kept(
+        self, reader: asyncio.StreamReader | None, writer: asyncio.StreamWriter | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The same connection, or another one if it was closed meanwhile."""
+        for seconds in (0.001, 0, 0):  # past a look at the sockets, which comes after the timers
+            await asyncio.sleep(seconds)
+        if reader is not None and writer is not None:
+            if not reader.at_eof() and not reader.exception():
+                return reader, writer
+            writer.close()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await asyncio.open_connection("127.0.0.1", self.port)
 
     def close(self) -> None:
         for writer in self._open:
