@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psycopg
 
-    from cdc.mapping import Mapping
-    from config.model import Sync
-
 
 @dataclass(frozen=True)
 class Column:
@@ -150,13 +147,3 @@ def read_catalogue(conn: psycopg.Connection) -> Catalogue:
             identity_key=carried,
         )
     return Catalogue(tables)
-
-
-def load_mappings(sync: Sync, source_conn: psycopg.Connection, target_conn: psycopg.Connection) -> tuple[Mapping, ...]:
-    """The mappings of a capability's `sync`, resolved against both databases as they are now.
-
-    Raises `cdc.refusals.MappingsRefused` with every problem of every file.
-    """
-    from cdc.mapping import load
-
-    return load(sync.mappings, read_catalogue(source_conn), read_catalogue(target_conn))

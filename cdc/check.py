@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from cdc.build_mapping import Draft, build, drafted
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.check_servers import check_server, check_tables
 from cdc.findings import Finding, error
-from cdc.functions import install_functions
-from cdc.library import LIBRARY
-from cdc.mapping import Mapping, TargetColumn
-from cdc.refusals import MappingRefused, NotInvertible
+from cdc.mapping import Mapping, NotInvertible, TargetColumn
 from cdc.sample import SampleReport, sample
 from cdc.sql_types import quoted, quoted_table
+from cdc.translation.build import build, drafted
+from cdc.translation.draft import Draft
+from cdc.translation.functions import install_functions
+from cdc.translation.library import LIBRARY
+from cdc.translation.refusals import MappingRefused
 from cdc.verify import connect
 from config.errors import NotConfigured
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from cdc.build_mapping import build
 from cdc.catalogue import read_catalogue
 from cdc.mapping import Mapping, TargetColumn
-from cdc.refusals import MappingsRefused
-from cdc.terms import nearest_name
+from cdc.translation.build import build
+from cdc.translation.refusals import MappingsRefused
+from cdc.translation.terms import nearest_name
 from cdc.verify import connect
 from config.errors import USAGE, StranglerError
 

@@ -1,22 +1,42 @@
 """A mapping: one SELECT over one source table that is the copy query, the stream's transform and the verify query.
 
-`load` reads a folder of files, resolves them against both databases' catalogues and gives `Mapping` objects, parents
-before children. A Mapping is plain data and SQL text: the streams need no parser. Its way back is a Mapping, too.
+A Mapping is plain data and SQL text, so the streams need no parser. Its way back is a Mapping, too. The package
+`cdc.translation` makes it from its author's file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from cdc.inverse import Kind
-from cdc.refusals import MappingRefused, MappingsRefused, NotInvertible
 from cdc.sql_types import quoted, quoted_table
+from config.errors import StranglerError
 
-if TYPE_CHECKING:
-    from cdc.catalogue import Catalogue
+Kind = Literal["lossless", "guarded", "lossy", "constant", "opaque"]
+"""How far the way back of a column can be trusted."""
+
+
+@dataclass(eq=False)
+class NotInvertible(StranglerError):
+    """A mapping has no way back, so there can be no reverse stream for its table."""
+
+    file: Path
+    column: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """The column and the reason."""
+        return f"{self.file}: there is no way back for {self.column}: {self.reason}."
+
+    @property
+    def hint(self) -> str:
+        """How a mapping gets a way back."""
+        return (
+            "Map the column by something that can be undone, add a column that keeps what is lost, or write the way "
+            "back yourself below a line `-- reverse:` as a SELECT over the target table."
+        )
 
 
 @dataclass(frozen=True)
@@ -90,47 +110,3 @@ class Mapping:
 def _output(expression: str, name: str) -> str:
     name = quoted(name)
     return expression if expression == name else f"{expression} AS {name}"
-
-
-def load(path_dir: Path, source: Catalogue, target: Catalogue) -> tuple[Mapping, ...]:
-    """Read every *.sql of a folder. Raises MappingsRefused with every problem of every file.
-
-    Parents come before children by the target's foreign keys.
-    """
-    from cdc.build_mapping import build
-
-    files = sorted(path_dir.glob("*.sql")) if path_dir.is_dir() else []
-    if not files:
-        raise MappingsRefused((MappingRefused(path_dir, 0, "there is no mapping (*.sql) in this folder"),))
-    found: list[Mapping] = []
-    problems: list[MappingRefused] = []
-    for file in files:
-        result = build(file, source, target)
-        if isinstance(result, Mapping):
-            found.append(result)
-        else:
-            problems += result
-    problems += _shared(found, "target_table") + _shared(found, "source_table")
-    if problems:
-        raise MappingsRefused(tuple(problems))
-    return parents_first(found, target)
-
-
-def parents_first(mappings: Iterable[Mapping], catalogue: Catalogue) -> tuple[Mapping, ...]:
-    """The mappings so that a target table comes after the tables it refers to in the catalogue."""
-    by_table = {mapping.target_table: mapping for mapping in mappings}
-    return tuple(by_table[name] for name in catalogue.parents_first(tuple(by_table)))
-
-
-def _shared(mappings: list[Mapping], attribute: str) -> list[MappingRefused]:
-    # Two mappings into one table would take each other's rows for surplus; two of one source need one staging table.
-    first: dict[str, Mapping] = {}
-    problems = []
-    for mapping in mappings:
-        other = first.setdefault(getattr(mapping, attribute), mapping)
-        if other is not mapping:
-            problem = (
-                f"{attribute.removesuffix('_table')} {getattr(mapping, attribute)} is mapped by {other.file.name}, too"
-            )
-            problems.append(MappingRefused(mapping.file, 1, problem, "A table belongs to one mapping."))
-    return problems

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cdc.build_mapping import Draft, source_key_of
-from cdc.hazards import Hazard, hazards
 from cdc.sql_types import literal, quoted, quoted_table
+from cdc.translation.draft import Draft, source_key_of
+from cdc.translation.hazards import Hazard, hazards
 
 if TYPE_CHECKING:
     import psycopg

@@ -19,14 +19,14 @@ from cdc.backfill import Backfill, Progress, open_snapshot
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.crash_points import reached
 from cdc.fence import install_legacy_fence, install_modern_fence
-from cdc.functions import install_functions
-from cdc.mapping import Mapping, load, parents_first
+from cdc.mapping import Mapping, NotInvertible
 from cdc.plan import StreamPlan
-from cdc.refusals import NotInvertible
 from cdc.session import APPLICATION, CONNECT_SECONDS_MAX, origin_of
 from cdc.state import Mode, StreamState, begin_stream, create_tables, read_state
 from cdc.stream import connect_for_replication, identify
 from cdc.stream_errors import SourceNotReady
+from cdc.translation.functions import install_functions
+from cdc.translation.load import load, parents_first
 from config.errors import DatabaseDown, NotConfigured, UnknownCapability
 from config.model import Routes, Sync
 

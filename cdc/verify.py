@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
-from cdc.catalogue import load_mappings
-from cdc.functions import install_functions
 from cdc.settle import Hashes, Look, settle
+from cdc.translation.functions import install_functions
+from cdc.translation.load import load_mappings
 from cdc.verify_sql import Comparison, Key, Range, Side
 from config.errors import DatabaseDown, NotConfigured
 

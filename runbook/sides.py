@@ -10,8 +10,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from cdc.catalogue import load_mappings
 from cdc.mapping import Mapping
+from cdc.translation.load import load_mappings
 from config.errors import DatabaseDown, NotConfigured
 from config.model import Routes, Sync
 from runbook.stages import Home

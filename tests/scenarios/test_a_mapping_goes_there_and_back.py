@@ -13,9 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cdc.functions import install_functions
-from cdc.mapping import Mapping
-from cdc.refusals import NotInvertible
+from cdc.mapping import Mapping, NotInvertible
+from cdc.translation.functions import install_functions
 from runbook.demo.cluster import Cluster
 from tests.support.mapping_files import built, table
 from tests.support.pages import code, page

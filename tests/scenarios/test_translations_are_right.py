@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import sqlglot
 
-from cdc.build_mapping import build
-from cdc.functions import install_functions
 from cdc.mapping import Mapping
+from cdc.translation.build import build
+from cdc.translation.functions import install_functions
 from runbook.demo.cluster import Cluster
 from tests.support.mapping_files import catalogue, table, written
 from tests.support.pages import code, page

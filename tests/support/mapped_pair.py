@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from cdc.catalogue import load_mappings
-from cdc.functions import install_functions
+from cdc.translation.functions import install_functions
+from cdc.translation.load import load_mappings
 from config.model import Routes
 from config.reader import read_routes
 from tests.support.bank_tables import LEGACY, MODERN, ROWS

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cdc.build_mapping import build
 from cdc.catalogue import Catalogue, Column, Table
 from cdc.mapping import Mapping
-from cdc.refusals import MappingRefused
+from cdc.translation.build import build
+from cdc.translation.refusals import MappingRefused
 
 
 def table(name: str, columns: str, key: str = "id") -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-from cdc.functions import install_functions
+from cdc.translation.functions import install_functions
 from config.reader import read_routes
 from runbook.sides import Sides, open_sides
 from tests.support.bank_tables import LEGACY, MODERN, ROWS

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cdc.refusals import Refusal
+from cdc.translation.refusals import Refusal
 
 _PIECE = re.compile(
     r"(?P<skip>\s+|--[^\n]*)|(?P<string>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")+\")|(?P<number>\d+(?:\.\d*)?|\.\d+)"

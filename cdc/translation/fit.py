@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdc.inverse import Lens
-from cdc.refusals import Refusal
 from cdc.sql_types import NULL, SqlType
-from cdc.terms import Term, exact
+from cdc.translation.inverse import Lens
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Term, exact
 
 _UNCERTAIN = ("some text", "some number")
 

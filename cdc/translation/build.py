@@ -1,53 +1,32 @@
-"""One mapping file, resolved against both catalogues: every problem of it, or the Mapping with its way back."""
+"""One mapping file, resolved against both catalogues: every problem of it, or the Mapping with its way back.
+
+The only control flow of this package; everything else here is a leaf that it calls. In this order, each step only if
+the one before found nothing: the file is parsed in its author's dialect (`parse`, for DB2 `db2`), constructs that would
+change their meaning silently are refused (`refuse`), both tables are found in the catalogues, each expression becomes a
+Term - SQL, type, lineage, the way back - (`translate`, with one module for each kind of expression) that is made to fit
+its column (`fit`), the rules of the mapping as a whole are checked, and its reverse is derived (`way_back`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlglot import exp
 
-from cdc.catalogue import Catalogue, Column, Table
-from cdc.fit import fit
-from cdc.inverse import Lens, NoWay, all_of
-from cdc.mapping import Mapping, SourceColumn, TargetColumn
-from cdc.parse_mapping import ParsedMapping, parse_mapping
-from cdc.refusals import MappingRefused, NotInvertible, Refusal
-from cdc.refuse import line_of, refuse
+from cdc.catalogue import Catalogue, Table
+from cdc.mapping import Mapping, NotInvertible, SourceColumn, TargetColumn
 from cdc.sql_types import parse_type, quoted
-from cdc.terms import Scope, Term, nearest, nearest_name
-from cdc.translate import HANDLERS, condition, translate
-
-
-@dataclass(frozen=True)
-class Output:
-    """One column of the target and the expression that fills it."""
-
-    column: Column
-    node: exp.Expression
-    term: Term
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A mapping whose every expression is translated, before its rules are checked."""
-
-    parsed: ParsedMapping
-    scope: Scope
-    target: Table
-    outputs: tuple[Output, ...]
-    where: Term | None
-
-    @property
-    def source(self) -> Table:
-        """The table that is read."""
-        return self.scope.table
-
-    def output(self, name: str) -> Output | None:
-        """The output of this name."""
-        return next((found for found in self.outputs if found.column.name == name), None)
+from cdc.translation.draft import Draft, Output, source_key_of
+from cdc.translation.fit import fit
+from cdc.translation.inverse import Lens, NoWay, all_of
+from cdc.translation.parse import ParsedMapping, parse_mapping
+from cdc.translation.refusals import MappingRefused, Refusal
+from cdc.translation.refuse import line_of, refuse
+from cdc.translation.terms import Scope, Term, nearest, nearest_name
+from cdc.translation.translate import HANDLERS, condition, translate
+from cdc.translation.way_back import given_inverse, way_back
 
 
 def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[MappingRefused]:
@@ -204,15 +183,8 @@ def _key_rules(draft: Draft) -> Iterator[Refusal]:
         )
 
 
-def source_key_of(table: Table) -> tuple[str, ...]:
-    """The columns by which a change names its row: the replica identity's index, else the primary key."""
-    return table.identity_key if table.replica_identity == "index" else table.primary_key
-
-
 def mapping_of(draft: Draft) -> Mapping:
     """The draft as plain data and SQL, with its way back."""
-    from cdc.way_back import way_back
-
     source_key = source_key_of(draft.source)
     terms = [output.term for output in draft.outputs] + ([draft.where] if draft.where else [])
     read = {name for term in terms for name in term.columns} | set(source_key)
@@ -235,8 +207,6 @@ def mapping_of(draft: Draft) -> Mapping:
 
 
 def _column(output: Output, draft: Draft) -> TargetColumn:
-    from cdc.way_back import given_inverse
-
     term, column = output.term, output.column
     way = term.way
     if isinstance(way, NoWay):

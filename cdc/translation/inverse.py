@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
 
+from cdc.mapping import Kind
 from cdc.sql_types import SqlType, literal
-
-Kind = Literal["lossless", "guarded", "lossy", "constant", "opaque"]
 
 
 @dataclass(frozen=True)

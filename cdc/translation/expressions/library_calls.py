@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from cdc.inverse import NoWay, Way, read_back
-from cdc.refusals import Refusal
 from cdc.sql_types import BOOLEAN, DATE, SqlType, literal, numeric
-from cdc.terms import Scope, Term, exact, lost
+from cdc.translation.inverse import NoWay, Way, read_back
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, exact, lost
 
 _BYTES = SqlType("bytea")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from cdc.inverse import NoWay
-from cdc.refusals import Refusal
 from cdc.sql_types import TEXT, SqlType
-from cdc.terms import Scope, Term, joined, lost
-from cdc.translate_text import text_term
+from cdc.translation.expressions.texts import text_term
+from cdc.translation.inverse import NoWay
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, joined, lost
 
 _APART = "a concatenation is not taken apart"
 

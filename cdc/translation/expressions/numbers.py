@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from cdc.inverse import Way, added, multiplied, plain, reciprocal, scaled, shifted, signed
-from cdc.refusals import Refusal
 from cdc.sql_types import INTEGER, NUMERIC, SqlType
-from cdc.terms import Scope, Term, joined, lost
+from cdc.translation.inverse import Way, added, multiplied, plain, reciprocal, scaled, shifted, signed
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, joined, lost
 
 _REDUCTIONS: dict[type[exp.Expression], str] = {
     exp.Abs: "abs",

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import SqlglotError
 
-from cdc.db2 import standard
-from cdc.refusals import Refusal
+from cdc.translation.db2 import standard
+from cdc.translation.refusals import Refusal
 
 DIALECTS = ("oracle", "tsql", "mysql", "postgres", "db2")
 HEADER = ("target", "key", "dialect")

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from cdc.inverse import Lens, Way
-from cdc.refusals import Refusal
 from cdc.sql_types import TEXT, SqlType, literal
-from cdc.terms import Scope, Term, exact, joined, lost
-from cdc.translate_numbers import whole_result
+from cdc.translation.expressions.numbers import whole_result
+from cdc.translation.inverse import Lens, Way
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, exact, joined, lost
 
 
 def trimmed(node: exp.Expression, scope: Scope) -> Term:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from cdc.build_mapping import Output
 from cdc.catalogue import Table
-from cdc.fit import conditions
-from cdc.inverse import all_of
-from cdc.refusals import Refusal
 from cdc.sql_types import parse_type, quoted
-from cdc.terms import Scope, Term
+from cdc.translation.draft import Output
+from cdc.translation.fit import conditions
+from cdc.translation.inverse import all_of
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ _LIBRARY = {
     "zoned": ("is_zoned", 1, "no zoned decimal", "look at the code page and the length of the column"),
     "short_date": ("is_short_date", 1, "no date with a two-digit year", "CASE for the values that are none"),
 }
-# By what a condition of cdc/fit.py looks at.
+# By what a condition of cdc/translation/fit.py looks at.
 _FITS = (
     ("= round(", "would be rounded", "a column with more digits after the point, or ROUND to say that it is meant"),
     ("abs(", "is too large for the column", "a column with more digits"),

@@ -1,6 +1,6 @@
 """The refuse list: constructs that translate into something else without an error, each with reason and remedy.
 
-Translation itself accepts only what it knows (cdc/translate.py); this list comes first, so that the constructs that
+Translation itself accepts only what it knows (`translate.py`); this list comes first, so that the constructs that
 people do write get a sentence of their own. Facts: sqlglot 30.30, one line of the list per measured behaviour.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from cdc.refusals import Refusal
+from cdc.translation.refusals import Refusal
 
 _ONE_TABLE = "A mapping reads one table, row by row; make a file of its own for each table."
 _CONSTANT = "Map a column of the table instead: the same row must give the same result at any time."

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from cdc.inverse import NoWay, Way, moved
-from cdc.refusals import Refusal
 from cdc.sql_types import DATE, INTEGER, literal
-from cdc.terms import Scope, Term, joined, lost
+from cdc.translation.inverse import NoWay, Way, moved
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, joined, lost
 
 _ORACLE_UNITS = (
     dict.fromkeys(("DD", "DDD", "J"), "day")

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from cdc.inverse import NoWay, Way, decoded, defaulted, emptied
-from cdc.refusals import Refusal
 from cdc.sql_types import NULL, SqlType
-from cdc.terms import Scope, Term, exact, joined, lost
+from cdc.translation.inverse import NoWay, Way, decoded, defaulted, emptied
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, exact, joined, lost
 
 Pair = tuple[exp.Expression, exp.Expression]
 

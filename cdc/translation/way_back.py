@@ -10,22 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from cdc.catalogue import Column
-from cdc.fit import fit
-from cdc.inverse import Kind, Lens, NoWay, all_of
-from cdc.mapping import Mapping, SourceColumn, TargetColumn
-from cdc.refusals import Refusal
-from cdc.refuse import refuse
-from cdc.sql_types import literal, parse_type, quoted
-from cdc.terms import Scope, Term, find_column
-from cdc.translate import translate
-
-if TYPE_CHECKING:
-    from cdc.build_mapping import Draft, Output
+from cdc.mapping import Kind, Mapping, SourceColumn, TargetColumn
+from cdc.sql_types import parse_type, quoted
+from cdc.translation.draft import Draft, Output, source_key_of
+from cdc.translation.fit import fit
+from cdc.translation.inverse import Lens, NoWay, all_of
+from cdc.translation.refusals import Refusal
+from cdc.translation.refuse import refuse
+from cdc.translation.terms import Scope, Term, find_column
+from cdc.translation.translate import translate
 
 Value = str | Decimal | None
 
@@ -42,8 +39,6 @@ class Provider:
 
 def way_back(draft: Draft) -> Mapping:
     """The reverse mapping. Raises Refusal(problem=reason, remedy=column)."""
-    from cdc.build_mapping import source_key_of
-
     providers = _providers(draft)
     _refuse_unmapped(draft, providers)
     _refuse_lost(draft, providers)
@@ -298,6 +293,3 @@ def _same(value: Value, provider: Provider) -> Value:
     if isinstance(value, str) and parse_type(provider.column.type).is_padded:
         return value.rstrip(" ")
     return value
-
-
-__all__ = ["literal", "way_back"]

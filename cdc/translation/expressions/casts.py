@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from cdc.fit import fit
-from cdc.inverse import Lens, NoWay, Way, cast_back, numbered_back
-from cdc.refusals import Refusal
 from cdc.sql_types import DATE, NUMERIC, TEXT, SqlType, numeric, parse_type
-from cdc.terms import Scope, Term, exact, lost
+from cdc.translation.fit import fit
+from cdc.translation.inverse import Lens, NoWay, Way, cast_back, numbered_back
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, exact, lost
 
 _D = exp.DType
 _WHOLE = {_D.SMALLINT: "smallint", _D.INT: "integer", _D.BIGINT: "bigint"}

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cdc.build_mapping import Draft, drafted
-from cdc.hazards import Hazard, hazards
+from cdc.translation.build import drafted
+from cdc.translation.draft import Draft
+from cdc.translation.hazards import Hazard, hazards
 from tests.support.mapping_files import catalogue, table, written
 
 SOURCE = table("s", "id integer, a character(8)?, b text, n numeric(12,4), p bytea")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdc.library import LIBRARY
+from cdc.translation.library import LIBRARY
 
 if TYPE_CHECKING:
     import psycopg

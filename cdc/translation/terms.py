@@ -9,9 +9,9 @@ from decimal import Decimal
 from sqlglot import exp
 
 from cdc.catalogue import Column, Table
-from cdc.inverse import NoWay, Way, identity
-from cdc.refusals import Refusal
 from cdc.sql_types import SqlType, literal, parse_type, quoted
+from cdc.translation.inverse import NoWay, Way, identity
+from cdc.translation.refusals import Refusal
 
 
 @dataclass(frozen=True)

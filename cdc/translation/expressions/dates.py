@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from cdc.formats import Format, digits_of, fixed_format
-from cdc.inverse import formatted_back, parsed_back
-from cdc.refusals import Refusal
 from cdc.sql_types import DATE, SqlType, literal
-from cdc.terms import Scope, Term, lost
-from cdc.translate_casts import written_number
-from cdc.translate_text import text_term
+from cdc.translation.expressions.casts import written_number
+from cdc.translation.expressions.texts import text_term
+from cdc.translation.formats import Format, digits_of, fixed_format
+from cdc.translation.inverse import formatted_back, parsed_back
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, lost
 
 # Of T-SQL's CONVERT: those that write the year with four digits and the month as a number.
 _STYLES = {

@@ -47,28 +47,6 @@ class MappingsRefused(StranglerError):
         return f"{count} problem{'' if count == 1 else 's'} in the mappings:\n{lines}"
 
 
-@dataclass(eq=False)
-class NotInvertible(StranglerError):
-    """A mapping has no way back, so there can be no reverse stream for its table."""
-
-    file: Path
-    column: str
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """The column and the reason."""
-        return f"{self.file}: there is no way back for {self.column}: {self.reason}."
-
-    @property
-    def hint(self) -> str:
-        """How a mapping gets a way back."""
-        return (
-            "Map the column by something that can be undone, add a column that keeps what is lost, or write the way "
-            "back yourself below a line `-- reverse:` as a SELECT over the target table."
-        )
-
-
 class Refusal(Exception):
     """Raised inside a mapping's translation: the reason and the remedy; the caller knows file and column."""
 

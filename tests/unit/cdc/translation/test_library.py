@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from cdc.functions import install_functions
-from cdc.library import LIBRARY
+from cdc.translation.functions import install_functions
+from cdc.translation.library import LIBRARY
 from tests.support.pages import code, page, table
 
 

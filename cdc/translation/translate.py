@@ -1,25 +1,19 @@
 """The expressions that mean the same in PostgreSQL, in one table: syntax node to its translation.
 
 An allow-list: what is not in the table is refused by name. Each handler gives SQL for PostgreSQL, the type, and the
-way back (cdc/inverse.py), from the types of the source's catalogue; nothing is guessed from the text alone.
+way back (cdc/translation/inverse.py), from the types of the source's catalogue; nothing is guessed from the text alone.
 """
 
 from __future__ import annotations
 
 from sqlglot import exp
 
-from cdc import translate_calendar as calendar
-from cdc import translate_cases as cases
-from cdc import translate_casts as casts
-from cdc import translate_dates as dates
-from cdc import translate_joins as joins
-from cdc import translate_library as library
-from cdc import translate_numbers as numbers
-from cdc import translate_text as texts
-from cdc.inverse import NoWay
-from cdc.refusals import Refusal
 from cdc.sql_types import BOOLEAN, NULL
-from cdc.terms import Scope, Term, Translate, column_term, joined, literal_term, lost
+from cdc.translation.expressions import calendar, cases, casts, dates, joins, numbers, texts
+from cdc.translation.expressions import library_calls as library
+from cdc.translation.inverse import NoWay
+from cdc.translation.refusals import Refusal
+from cdc.translation.terms import Scope, Term, Translate, column_term, joined, literal_term, lost
 
 _COMPARED: dict[type[exp.Expression], str] = {
     exp.EQ: "=",

@@ -1,0 +1,1 @@
+"""The mapping engine: one SELECT in its author's dialect becomes a Mapping, with its way back, or is refused."""
