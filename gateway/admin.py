@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from config.errors import RoutesInvalid, StranglerError, UnknownCapability
 from gateway.admin_access import Access, problem
 from gateway.exposition import CONTENT_TYPE, Facts, exposition
+from gateway.lease import RUN_LENGTH_MAX
 from gateway.operations import HOLD_SECONDS_MAX, ComparerDown, Operations
 
 BODY_BYTES_MAX = 4096
@@ -84,11 +85,15 @@ class _Endpoints:
         return JSONResponse(await self._operations.hold_state(request.path_params["capability"]))
 
     async def hold(self, request: Request) -> Response:
-        seconds = _seconds(await _json_body(request))
-        return JSONResponse(await self._operations.hold(request.path_params["capability"], seconds))
+        body = await _json_body(request)
+        seconds, run = _seconds(body), _run(body)
+        return JSONResponse(await self._operations.hold(request.path_params["capability"], seconds, run))
 
     async def release(self, request: Request) -> Response:
-        return JSONResponse(await self._operations.release(request.path_params["capability"]))
+        home = request.query_params.get("home", "")
+        if home not in ("", "legacy", "modern"):
+            raise HTTPException(422, "Expected `home` to be legacy or modern, or absent.")
+        return JSONResponse(await self._operations.release(request.path_params["capability"], home))
 
     async def shadow(self, request: Request) -> Response:
         return JSONResponse(await self._operations.shadow(request.path_params["capability"]))
@@ -134,3 +139,10 @@ def _seconds(body: Any) -> float:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= HOLD_SECONDS_MAX:
         raise HTTPException(422, f'Expected {{"seconds": N}} with N above 0 and at most {HOLD_SECONDS_MAX:g}.')
     return float(seconds)
+
+
+def _run(body: dict[str, Any]) -> str:
+    run = body.get("run", "")
+    if not isinstance(run, str) or len(run) > RUN_LENGTH_MAX:
+        raise HTTPException(422, f"Expected the id of a run as `run`, of at most {RUN_LENGTH_MAX} characters, or none.")
+    return run

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from config.model import Capability
+from config.model import Capability, Routes
 
 Side = Literal["legacy", "modern", "pinned", "default"]
 BUCKETS: Final = 10_000
@@ -60,7 +60,7 @@ def rule_of(name: str, capability: Capability) -> Rule:
     legacy, modern, stage = capability.legacy, capability.modern, capability.stage
     copies = stage == "shadow" or (stage == "canary" and capability.shadow is not None)
     to_modern, to_legacy = (modern, legacy) if copies else (None, None)
-    if stage in ("modern", "retired"):
+    if home_of(stage) == "modern":
         answer = Decision(modern, "modern", f"{name} is {stage}")
         home, modern_read = answer, answer
     else:
@@ -80,6 +80,16 @@ def rule_of(name: str, capability: Capability) -> Rule:
         spare_read=Decision(legacy, "legacy", "modern is left alone: it fails, or its health check does"),
         threshold=capability.canary_percent * (BUCKETS / 100) if stage == "canary" else 0.0,
     )
+
+
+def home_of(stage: str) -> Literal["legacy", "modern"]:
+    """The side that answers writes in a stage."""
+    return "modern" if stage in ("modern", "retired") else "legacy"
+
+
+def homes_of(routes: Routes) -> dict[str, str]:
+    """The side that answers the writes of each capability."""
+    return {name: home_of(capability.stage) for name, capability in routes.capabilities.items()}
 
 
 def bucket_of(seed: int, key: bytes) -> int:

@@ -83,7 +83,7 @@ class Exchange(Carriage):
                 self.hold = hold
                 self.state = HELD
             else:
-                self._refuse("hold_full")
+                self._refuse(hold.refusal)
             return
         if hold is not None:
             self.hold = hold

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -14,13 +15,15 @@ import structlog
 from config.errors import StranglerError, UnknownCapability
 from gateway.certificates import Certificates
 from gateway.child import Child
+from gateway.decision import homes_of
 from gateway.in_force import TableInForce
+from gateway.lease import Order, must_stay
 from gateway.metrics import merge
 from gateway.workers import Crew, Message
 
 HOLD_SECONDS_MAX = 60.0
 GAUGES: Mapping[str, Any] = {"connections": [], "held": {}, "in_flight_writes": {}, "gauges": []}
-NOTHING_HELD: Mapping[str, Any] = {"holding": False, "held": 0, "in_flight": 0, "expires_in": 0.0}
+NOTHING_HELD: Mapping[str, Any] = {"holding": False, "cut_off": False, "held": 0, "in_flight": 0, "expires_in": 0.0}
 
 _log = structlog.get_logger()
 
@@ -56,7 +59,7 @@ class Operations:
         self._apply = apply
         self._reloading = asyncio.Lock()
         self._telling: set[asyncio.Task[None]] = set()
-        self._holds: dict[str, float] = {}
+        self._orders: dict[str, Order] = {}
         self._snapshots: dict[int, Mapping[str, Any]] = {}
         self._gone: Mapping[str, Any] = merge(())
         workers.on_loss = self._remember
@@ -129,18 +132,25 @@ class Operations:
             for name, one in self.table_in_force.routes.capabilities.items()
         }
 
-    async def hold(self, capability: str, seconds: float) -> dict[str, Any]:
+    async def hold(self, capability: str, seconds: float, run: str = "") -> dict[str, Any]:
         """Hold new writes of the capability in every worker, for a bounded time; again prolongs it."""
         self._must_know(capability)
-        self._holds[capability] = time.monotonic() + seconds
-        await self.workers.call_all("hold", {"capability": capability, "seconds": seconds})
-        _log.info("hold.began", capability=capability, seconds=seconds)
+        now = time.monotonic()
+        order = self._orders[capability] = Order(capability, now + seconds, run, self._homes[capability])
+        await self.workers.call_all(*order.message(now))
+        _log.info("hold.began", capability=capability, seconds=seconds, run=run)
         return await self.hold_state(capability)
 
-    async def release(self, capability: str) -> dict[str, Any]:
-        """Let the writes go that are held."""
+    async def release(self, capability: str, home: str = "") -> dict[str, Any]:
+        """Let the writes go that are held, if our table sends them to that home, where one is named.
+
+        What a run says can arrive late: at a gateway that was stopped, has the old table, and must not follow it.
+        """
         self._must_know(capability)
-        self._holds.pop(capability, None)
+        if home and self._homes[capability] != home:
+            _log.warning("hold.kept", capability=capability, home=home, reason="the table in force has another home")
+            return await self.hold_state(capability)
+        self._orders.pop(capability, None)
         await self.workers.call_all("release", {"capability": capability})
         _log.info("hold.released", capability=capability)
         return await self.hold_state(capability)
@@ -153,6 +163,7 @@ class Operations:
         holding = [state for state in states if state["holding"]]
         return {
             "holding": bool(holding),
+            "cut_off": any(state["cut_off"] for state in states),
             "held": sum(state["held"] for state in states),
             "in_flight": sum(state["in_flight"] for state in states),
             "acknowledged": len(holding) == len(states),
@@ -161,9 +172,21 @@ class Operations:
 
     def holds_in_force(self) -> list[Message]:
         """What a worker that joins now must be told, so that a hold has no hole."""
-        now = time.monotonic()
-        self._holds = {name: until for name, until in self._holds.items() if until > now}
-        return [("hold", {"capability": name, "seconds": until - now}) for name, until in self._holds.items()]
+        now, homes = time.monotonic(), self._homes
+        self._orders = {name: order for name, order in self._orders.items() if not order.is_over(now, homes)}
+        return [order.message(now) for order in self._orders.values()]
+
+    async def end_leases(self, folder: Path) -> None:
+        """Release what a run's hold left behind, where the control database says that it cannot move the home."""
+        now, routes = time.monotonic(), self.table_in_force.routes
+        for order in [order for order in self._orders.values() if order.run and now >= order.until]:
+            if order.is_over(now, self._homes) or not await asyncio.to_thread(must_stay, routes, folder, order):
+                _log.warning("hold.settled", capability=order.capability, run=order.run)
+                await self.release(order.capability)
+
+    @property
+    def _homes(self) -> dict[str, str]:
+        return homes_of(self.table_in_force.routes)
 
     async def metrics(self) -> dict[str, Any]:
         """One snapshot for all workers, those included that are gone: a counter never goes back."""

@@ -94,6 +94,12 @@ PROBLEMS: Final[dict[str, Problem]] = {
         ),
         Problem("upstream_unhealthy", 503, "Service Unavailable", "The upstream's health check fails."),
         Problem("hold_full", 503, "Service Unavailable", "Writes are held, and the gateway holds no more."),
+        Problem(
+            "home_unknown",
+            503,
+            "Service Unavailable",
+            "Where this is written was about to change, and the gateway has not heard how it ended; nothing was sent.",
+        ),
         Problem("draining", 503, "Service Unavailable", "The gateway is shutting down."),
         Problem("last_hop", 200, "OK", "Max-Forwards is 0: the request ends at this gateway."),
         Problem("internal", 500, "Internal Server Error", "The gateway failed on this request."),

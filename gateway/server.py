@@ -130,6 +130,7 @@ class Supervisor:
             admin = tasks.create_task(server.serve([self._private.sock]))
             tasks.create_task(self._watch_routes())
             tasks.create_task(self._watch_certificates())
+            tasks.create_task(self._watch_leases())
             _log.info(
                 "gateway.listening",
                 url=f"{'https' if self._settings.tls else 'http'}://{self._public.address}",
@@ -177,6 +178,11 @@ class Supervisor:
             if any(answer.error for answer in answers if answer.pid is not None):
                 self._certificates.look_again()
             _log.info("certificates.in_force", errors=[answer.error for answer in answers if answer.error])
+
+    async def _watch_leases(self) -> None:
+        """Look every second whether a hold was left behind by the run that asked for it."""
+        while not await self._stops_within(POLL_SECONDS):
+            await self._operations.end_leases(self._run.path)
 
     async def _stops_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

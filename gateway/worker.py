@@ -24,6 +24,7 @@ from config.serving import Tls
 from gateway.access_log import AccessLog
 from gateway.comparer_link import ComparerLink
 from gateway.control import Control, Message
+from gateway.decision import homes_of
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange
 from gateway.freshness import AlwaysFresh, Freshness, ReadYourWrites
@@ -86,6 +87,7 @@ class Worker:
                 pool.shut()
                 self._retired.append(pool)
         self.mirror.put_table(table)
+        self.holds.put_homes(homes_of(routes))
         self.trusted_proxies = routes.gateway.trusted_proxies
         self.pools = pools
         self.table = table
@@ -285,7 +287,7 @@ class WorkerControl(Control):
 
     async def do_hold(self, message: Message) -> Message:
         """Hold a capability's writes."""
-        self._running.holds.of(message["capability"]).begin(float(message["seconds"]))
+        self._running.holds.begin(message)
         return {}
 
     async def do_release(self, message: Message) -> Message:

@@ -83,15 +83,13 @@ class Held(GroundStep):
         """Ask all, and wait until they hold and nothing is in flight. Raises BudgetExceeded."""
         budget, gateways, name = self.ground.budget, self.ground.gateways, self.ground.name
         budget.start()
-        gateways.hold(name, budget.seconds)
+        gateways.hold(name, budget.seconds, self.ground.run_id, budget.left())
         wait_for(self.is_done, f"that no write of {name} is in flight", budget.left())
         return f"{len(gateways.urls)} gateway(s) hold, nothing in flight"
 
     def undo(self) -> None:
-        """Let the held writes go to where they went before; a gateway that does not answer lets them go by itself."""
-        try:
-            self.ground.gateways.release(self.ground.name)
-        except GatewayUnreachable as error:
+        """Let the held writes go to where they went before; one that does not answer learns of it from the journal."""
+        for error in self.ground.gateways.release(self.ground.name, self.ground.home):
             _log.warning("release.unreachable", gateway=error.url, reason=error.reason)
         self.ground.budget.end()
 
@@ -234,15 +232,20 @@ class Released(GroundStep):
         return f"held writes go to {upstream}"
 
     def is_done(self) -> bool:
-        """Whether nobody holds."""
-        return not any(hold.is_holding for hold in self.ground.gateways.holds(self.ground.name))
+        """Whether nobody holds, as far as all of them can be asked."""
+        try:
+            return not any(hold.is_holding for hold in self.ground.gateways.holds(self.ground.name))
+        except GatewayUnreachable:
+            return False
 
     def run(self) -> str:
         """Let them go."""
-        self.ground.gateways.release(self.ground.name)
+        home = self.ground.transition.new_home
+        silent = [error.url for error in self.ground.gateways.release(self.ground.name, home)]
         self.ground.budget.end()
         pause = self.ground.budget.pause_seconds
-        return f"writes were held for {pause * 1000:.0f} ms" if pause is not None else "writes flow"
+        words = f"writes were held for {pause * 1000:.0f} ms" if pause is not None else "writes flow"
+        return words + (f"; {', '.join(silent)} did not answer and refuses them" if silent else "")
 
 
 def steps_for(ground: Ground, record: RunRecord | None = None) -> Steps:

@@ -17,6 +17,7 @@ from runbook.waiting import wait_for
 
 TOKEN = "STRANGLER_ADMIN_TOKEN"  # noqa: S105  # the variable's name, not a token
 TIMEOUT_SECONDS = 5.0
+PROMPT_SECONDS = 1.0  # while writes are held
 DIGEST_SECONDS = 15.0
 
 T = TypeVar("T")
@@ -46,11 +47,31 @@ class Hold:
     in_flight: int
     is_acknowledged: bool
     expires_in_seconds: float
+    is_cut_off: bool = False
 
     @property
     def is_quiet(self) -> bool:
         """Every worker holds, and no write is on its way any more."""
         return self.is_holding and self.is_acknowledged and self.in_flight == 0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The file that is in force, at how many gateways, and which gateways did not answer."""
+
+    digest: str
+    count: int
+    silent: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """As evidence."""
+        if not self.silent:
+            return f"every gateway on {self.digest[:12]}"
+        return (
+            f"{self.count} gateway(s) on {self.digest[:12]}; {', '.join(self.silent)} did not answer and refuses these "
+            "writes with 503 until it has the new file"
+        )
 
 
 class Gateways:
@@ -91,27 +112,47 @@ class Gateways:
 
         self._each(one)
 
-    def hold(self, capability: str, seconds: float) -> None:
-        """Ask all to hold new writes of the capability, for at most that long."""
-        self._each(lambda url: self._call("PUT", url, f"/api/holds/{capability}", {"seconds": seconds}))
+    def hold(self, capability: str, seconds: float, run: str, within_seconds: float = TIMEOUT_SECONDS) -> None:
+        """Ask all to hold new writes of the capability, for at most that long.
+
+        A gateway that hears no more of the run refuses them afterwards: what it knows may be old by then.
+        """
+        body: dict[str, object] = {"seconds": seconds, "run": run}
+        self._each(lambda url: self._call("PUT", url, f"/api/holds/{capability}", body, within_seconds))
 
     def holds(self, capability: str) -> tuple[Hold, ...]:
         """Ask each how it holds."""
         return self._each(lambda url: _hold(url, self._call("GET", url, f"/api/holds/{capability}")))
 
-    def release(self, capability: str) -> None:
-        """Let held writes go, at every gateway that answers; then raise if one did not (its hold ends by itself)."""
-        failures: list[GatewayUnreachable] = []
+    def release(self, capability: str, home: str) -> tuple[GatewayUnreachable, ...]:
+        """Let held writes go to that home, at every gateway that answers; return those that did not.
 
-        def one(url: str) -> None:
-            try:
-                self._call("DELETE", url, f"/api/holds/{capability}")
-            except GatewayUnreachable as error:
-                failures.append(error)
+        One that reads this late, with a table that has another home, does not follow it. They refuse writes until they
+        learn from routes.yaml or from the control database what became of the run.
+        """
+        path = f"/api/holds/{capability}?home={home}"
+        said = self._each(lambda url: self._try("DELETE", url, path))
+        return tuple(each for each in said if isinstance(each, GatewayUnreachable))
 
-        self._each(one)
-        if failures:
-            raise failures[0]
+    def tables_or_silence(self) -> tuple[Table | GatewayUnreachable, ...]:
+        """As `tables`, with the error in the place of one that does not answer soon."""
+
+        def one(url: str) -> Table | GatewayUnreachable:
+            said = self._try("GET", url, "/api/table")
+            return said if isinstance(said, GatewayUnreachable) else _table(url, said)
+
+        return self._each(one)
+
+    def wait_for_those_that_answer(self, digest: Callable[[], str], seconds: float = DIGEST_SECONDS) -> Settled:
+        """As `wait_for_digest`, but for those that do not answer: they hold, and refuse what they cannot place."""
+
+        def acknowledged() -> Settled | None:
+            wanted, found = digest(), self.tables_or_silence()
+            silent = tuple(each.url for each in found if isinstance(each, GatewayUnreachable))
+            there = [each for each in found if isinstance(each, Table) and each.has(wanted)]
+            return Settled(wanted, len(there), silent) if len(there) + len(silent) == len(found) else None
+
+        return wait_for(acknowledged, "that every gateway uses the new routes.yaml", seconds)
 
     def wait_for_digest(self, digest: Callable[[], str], seconds: float = DIGEST_SECONDS) -> str:
         """Wait until every worker everywhere has the file; `digest` is asked each time, for it may change meanwhile."""
@@ -127,9 +168,22 @@ class Gateways:
             return (ask(self.urls[0]),)
         return tuple(self._threads.map(ask, self.urls))
 
-    def _call(self, method: str, url: str, path: str, body: dict[str, object] | None = None) -> dict[str, Any]:
+    def _try(self, method: str, url: str, path: str) -> dict[str, Any] | GatewayUnreachable:
         try:
-            answer = self._client.request(method, f"{url}{path}", json=body)
+            return self._call(method, url, path, within_seconds=PROMPT_SECONDS)
+        except GatewayUnreachable as error:
+            return error
+
+    def _call(
+        self,
+        method: str,
+        url: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        within_seconds: float = TIMEOUT_SECONDS,
+    ) -> dict[str, Any]:
+        try:
+            answer = self._client.request(method, f"{url}{path}", json=body, timeout=within_seconds)
         except httpx.HTTPError as error:
             raise GatewayUnreachable(url, str(error) or type(error).__name__) from error
         if answer.status_code >= 400:
@@ -151,4 +205,5 @@ def _hold(url: str, said: dict[str, Any]) -> Hold:
         int(said.get("in_flight") or 0),
         bool(said.get("acknowledged")),
         float(said.get("expires_in") or 0.0),
+        bool(said.get("cut_off")),
     )

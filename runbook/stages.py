@@ -47,6 +47,11 @@ class Transition:
         """Where writes are answered before it."""
         return HOME[self.from_stage]
 
+    @property
+    def new_home(self) -> Home:
+        """Where they are answered afterwards."""
+        return HOME[self.to_stage]
+
 
 def _named(stage: Stage, percent: float | None) -> str:
     return f"{stage} {percent:g} %" if stage == "canary" and percent is not None else stage

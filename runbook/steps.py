@@ -10,7 +10,7 @@ from config.writer import Change, prepare_stage, write
 from runbook import census
 from runbook.approvals import decisions_on, waivers_of
 from runbook.checks import findings_of
-from runbook.errors import BlockedByGate, PlanStale, WaitingForApproval
+from runbook.errors import BlockedByGate, GatewayUnreachable, PlanStale, WaitingForApproval
 from runbook.execute import Step
 from runbook.gates import gates_for, with_waivers
 from runbook.gateways import DIGEST_SECONDS
@@ -189,7 +189,10 @@ class StageWritten(GroundStep):
         if not self._is_written():
             return False
         digest = self.ground.file_digest()
-        return all(table.has(digest) for table in self.ground.gateways.tables())
+        if not self.ground.transition.moves_writes:
+            return all(table.has(digest) for table in self.ground.gateways.tables())
+        found = self.ground.gateways.tables_or_silence()
+        return all(isinstance(each, GatewayUnreachable) or each.has(digest) for each in found)
 
     def run(self) -> str:
         """Write what is not written yet, and wait for the gateways. Raises BudgetExceeded."""
@@ -205,8 +208,14 @@ class StageWritten(GroundStep):
                 # Somebody edited another part of the file: read it again and change only our value.
                 if attempt == STAGE_TRIES - 1:
                     raise
-        digest = self.ground.gateways.wait_for_digest(self.ground.file_digest, DIGEST_SECONDS)
-        return f"{self.ground.transition.to_stage}; every gateway on {digest[:12]}"
+        return f"{self.ground.transition.to_stage}; {self._acknowledged()}"
+
+    def _acknowledged(self) -> str:
+        """Wait for the gateways. Every one of them held the writes that move: what has fallen silent refuses them."""
+        gateways, digest = self.ground.gateways, self.ground.file_digest
+        if self.ground.transition.moves_writes:
+            return gateways.wait_for_those_that_answer(digest, DIGEST_SECONDS).words
+        return f"every gateway on {gateways.wait_for_digest(digest, DIGEST_SECONDS)[:12]}"
 
     def _is_written(self) -> bool:
         capability = self.ground.routes_now().capabilities[self.ground.name]

@@ -57,7 +57,7 @@ CALLS: dict[str, tuple[str, str]] = {
     "reverse.lift": ("cdc.fence", "lift_fence"),
     "stage": ("runbook.steps", "StageWritten.run"),
     "stage.write": ("runbook.steps", "write"),
-    "stage.digest": ("runbook.gateways", "Gateways.wait_for_digest"),
+    "stage.digest": ("runbook.gateways", "Gateways.wait_for_those_that_answer"),
     "release": ("runbook.cutover", "Released.run"),
     "release.delete": ("runbook.gateways", "Gateways.release"),
     "end": ("runbook.runs", "RunRecord.end"),

@@ -89,6 +89,60 @@ def test_hold_ends_by_itself(gate: Gateway, sides: tuple[Upstream, Upstream]) ->
     assert [received.body for received in sides[0].requests] == [b"x"]
 
 
+def cut_off(gate: Gateway) -> None:
+    """A run asked for a hold, its seconds are over, and nobody said how it ended."""
+    gate.call("hold", capability="accounts", seconds=0.05, run="r-1", home="legacy")
+    wait_until(lambda: gate.hold("accounts")["cut_off"], "nobody said how the run ended")
+
+
+def refused(gate: Gateway) -> tuple[int, str, str]:
+    """What a write gets now."""
+    with Client(gate.port) as http:
+        found = http.post("/accounts/1/transfers", b"x")
+    body = json.loads(found.body)
+    assert found.get("retry-after") == b"1"
+    assert len(body["error_id"]) == 16
+    return found.status, body["type"].rpartition(":")[2], body["outcome"]
+
+
+def test_a_runs_hold_whose_end_nobody_told_refuses_writes_those_too_that_waited(
+    gate: Gateway, sides: tuple[Upstream, Upstream]
+) -> None:
+    gate.call("hold", capability="accounts", seconds=0.3, run="r-1", home="legacy")
+    with Client(gate.port) as http:
+        found = http.post("/accounts/1/transfers", b"x")
+        assert (found.status, json.loads(found.body)["outcome"]) == (503, "not sent")
+        assert http.get("/accounts/1").status == 200
+    assert refused(gate) == (503, "home_unknown", "not sent")
+    gate.use(routes(sides, "canary") + "# another file, the same home\n")
+    assert refused(gate) == (503, "home_unknown", "not sent")
+    assert [received.method for side in sides for received in side.requests] == [b"GET"]
+
+
+def test_it_ends_with_a_table_that_says_the_new_home(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
+    cut_off(gate)
+    gate.use(routes(sides, "modern"))
+    with Client(gate.port) as http:
+        assert http.post("/accounts/1/transfers", b"x").status == 200
+    assert [len(side.requests) for side in sides] == [0, 1]
+
+
+def test_it_ends_with_a_release(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
+    cut_off(gate)
+    gate.call("release", capability="accounts")
+    with Client(gate.port) as http:
+        assert http.post("/accounts/1/transfers", b"x").status == 200
+    assert [len(side.requests) for side in sides] == [1, 0]
+
+
+def test_a_runs_hold_that_saw_the_new_home_lets_go_by_itself(gate: Gateway, sides: tuple[Upstream, Upstream]) -> None:
+    gate.call("hold", capability="accounts", seconds=0.3, run="r-1", home="legacy")
+    gate.use(routes(sides, "modern"))
+    with Client(gate.port) as http:
+        assert http.post("/accounts/1/transfers", b"x").status == 200
+    assert [len(side.requests) for side in sides] == [0, 1]
+
+
 def test_clients_that_leave_are_forgotten_and_their_writes_never_sent(
     gate: Gateway, sides: tuple[Upstream, Upstream]
 ) -> None:

@@ -29,7 +29,7 @@ class FakeGateway:
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.calls.append(f"{method} {path}")
-        name = path.rpartition("/")[2]
+        name = path.partition("?")[0].rpartition("/")[2]
         if path == "/api/table":
             digest = self.digest or digest_of(self.routes_path.read_bytes())
             return {"digest": digest, "path": "", "refused": [], "workers": [{"pid": 1, "digest": digest}]}

@@ -50,7 +50,7 @@ class FakeWorker:
     def holds_(self) -> dict[str, Any]:
         now = time.monotonic()
         return {
-            name: {"holding": True, "held": 1, "in_flight": 0, "expires_in": until - now}
+            name: {"holding": True, "cut_off": until <= now, "held": 1, "in_flight": 0, "expires_in": until - now}
             for name, until in self.holds.items()
         }
 

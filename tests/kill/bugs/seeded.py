@@ -9,6 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 Patch = Callable[[Any], None]
@@ -213,6 +214,10 @@ def _release_first(original: Any) -> Any:
     return steps_for
 
 
+def _answered_already(_: Any, digest: Any, *__: Any) -> Any:
+    return SimpleNamespace(digest=digest(), silent=(), words="not waited for")
+
+
 def _no_hold(module: Any) -> None:
     module.Held.run = lambda self: (self.ground.budget.start(), "held")[1]
     module.Held.is_done = lambda self: True
@@ -222,8 +227,8 @@ def _no_hold(module: Any) -> None:
 
 
 def _pretend_to_hold(module: Any) -> None:
-    module.Hold.begin = lambda self, seconds: setattr(self, "_until", 1e18)
-    module.Hold.report = lambda self: {"holding": True, "held": 0, "in_flight": 0, "expires_in": 1.0}
+    module.Hold.begin = lambda self, *_: setattr(self, "_until", 1e18)
+    module.Hold.report = lambda self: {"holding": True, "cut_off": False, "held": 0, "in_flight": 0, "expires_in": 1.0}
 
 
 def _refuse_the_held(original: Any) -> Any:
@@ -360,7 +365,7 @@ BUGS: dict[str, Bug] = {
     ),
     "no acknowledgement of the table": Bug(
         "the release does not wait for the gateways",
-        {"runbook.gateways": _set("Gateways.wait_for_digest", lambda self, digest, seconds=0.0: digest())},
+        {"runbook.gateways": _set("Gateways.wait_for_those_that_answer", _answered_already)},
     ),
     "no head": Bug("the journal's head is not written", {"runbook.journal": _set("_write_head", _nothing)}),
     "no chain": Bug(

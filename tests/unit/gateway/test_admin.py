@@ -36,12 +36,12 @@ class FakeOperations:
     async def capabilities(self) -> dict[str, Any]:
         return {"accounts": {}}
 
-    async def hold(self, capability: str, seconds: float) -> dict[str, Any]:
-        self.calls.append((capability, seconds))
+    async def hold(self, capability: str, seconds: float, run: str) -> dict[str, Any]:
+        self.calls.append((capability, seconds, run))
         return {"holding": True}
 
-    async def release(self, capability: str) -> dict[str, Any]:
-        self.calls.append((capability, None))
+    async def release(self, capability: str, home: str) -> dict[str, Any]:
+        self.calls.append((capability, None, home))
         return {"holding": False}
 
     async def hold_state(self, capability: str) -> dict[str, Any]:
@@ -82,7 +82,15 @@ def test_a_hold_is_passed_on() -> None:
     operations = FakeOperations()
     assert _ask(operations, "PUT", "/api/holds/accounts", json={"seconds": 2.5}).json() == {"holding": True}
     assert _ask(operations, "DELETE", "/api/holds/accounts").json() == {"holding": False}
-    assert operations.calls == [("accounts", 2.5), ("accounts", None)]
+    _ask(operations, "PUT", "/api/holds/accounts", json={"seconds": 1, "run": "r-1"})
+    _ask(operations, "DELETE", "/api/holds/accounts?home=modern")
+    assert _ask(operations, "DELETE", "/api/holds/accounts?home=nowhere").status_code == 422
+    assert operations.calls == [
+        ("accounts", 2.5, ""),
+        ("accounts", None, ""),
+        ("accounts", 1, "r-1"),
+        ("accounts", None, "modern"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,8 @@ def test_a_hold_is_passed_on() -> None:
         (b'{"seconds": true}', 422),
         (b'{"seconds": NaN}', 422),
         (b"[3]", 422),
+        (b'{"seconds": 1, "run": 7}', 422),
+        (b'{"seconds": 1, "run": "%s"}' % (b"r" * 65), 422),
         (b"seconds=3", 400),
         (b"", 400),
         (b"x" * 5000, 413),

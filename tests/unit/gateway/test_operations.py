@@ -14,6 +14,7 @@ from gateway.child import Program
 from gateway.in_force import TableInForce
 from gateway.operations import ComparerDown, Operations
 from gateway.workers import Crew, Message
+from tests.support.desk import begun, journal_in
 from tests.support.eventually import eventually
 from tests.support.routes_text import ROUTES_TEXT
 
@@ -75,6 +76,33 @@ def test_a_hold_is_not_acknowledged_while_a_worker_is_missing_and_again_when_it_
 
         await eventually(is_acknowledged)
         assert operations.workers.restarts == 1
+
+    _play(path, story)
+
+
+@pytest.mark.parametrize(("status", "is_released"), [("open", False), ("committed", False), ("undone", True)])
+def test_a_hold_that_its_run_left_behind_stays_until_the_run_is_known_to_have_ended(
+    path: Path, status: str, is_released: bool
+) -> None:
+    journal = journal_in(path.parent)
+    record = begun(journal)
+    if status == "committed":
+        record.commit("ok")
+    elif status == "undone":
+        record.end("undone")
+    journal.control.close()
+
+    async def story(operations: Operations) -> None:
+        await operations.hold("accounts", 0.001, record.run_id)
+
+        async def is_cut_off() -> bool:
+            return bool((await operations.hold_state("accounts"))["cut_off"])
+
+        await eventually(is_cut_off)
+        assert [message["run"] for _, message in operations.holds_in_force()] == [record.run_id]
+        await operations.end_leases(path.parent)
+        assert await is_cut_off() is not is_released
+        assert len(operations.holds_in_force()) == (0 if is_released else 1)
 
     _play(path, story)
 

@@ -29,12 +29,12 @@ def pair(routes: Path) -> Iterator[tuple[FakeGateway, FakeGateway, Gateways]]:
 def test_every_gateway_is_asked_to_hold_and_to_release(pair: tuple[FakeGateway, FakeGateway, Gateways]) -> None:
     first, second, gateways = pair
     second.in_flight = 1
-    gateways.hold("accounts", 3)
+    gateways.hold("accounts", 3, "r-1")
     assert [hold.is_quiet for hold in gateways.holds("accounts")] == [True, False]
     assert [hold.is_quiet for hold in gateways.holds("accounts")] == [True, True]
-    gateways.release("accounts")
+    gateways.release("accounts", "legacy")
     assert not any(hold.is_holding for hold in gateways.holds("accounts"))
-    assert "DELETE /api/holds/accounts" in first.calls
+    assert "DELETE /api/holds/accounts?home=legacy" in first.calls
 
 
 def test_a_digest_is_waited_for_at_every_gateway(pair: tuple[FakeGateway, FakeGateway, Gateways]) -> None:
@@ -44,6 +44,20 @@ def test_a_digest_is_waited_for_at_every_gateway(pair: tuple[FakeGateway, FakeGa
     second.digest = "old"
     with pytest.raises(BudgetExceeded, match="every gateway uses the new routes"):
         gateways.wait_for_digest(lambda: found, 0.05)
+
+
+def test_one_that_does_not_answer_is_not_waited_for_and_one_that_is_late_is(routes: Path) -> None:
+    with fake_gateway(routes) as gateway:
+        gateways = Gateways(["http://127.0.0.1:1", gateway.url])
+        settled = gateways.wait_for_those_that_answer(lambda: gateways.tables_or_silence()[1].digest, 2)  # type: ignore[union-attr]
+        assert (settled.count, settled.silent) == (1, ("http://127.0.0.1:1",))
+        assert settled.words.endswith(
+            "http://127.0.0.1:1 did not answer and refuses these writes with 503 until it has the new file"
+        )
+        gateway.digest = "old"
+        with pytest.raises(BudgetExceeded):
+            gateways.wait_for_those_that_answer(lambda: settled.digest, 0.05)
+        gateways.close()
 
 
 def test_a_worker_on_another_table_is_not_there_yet() -> None:
@@ -56,8 +70,8 @@ def test_one_that_does_not_answer_is_named_and_the_others_are_released(routes: P
     with fake_gateway(routes) as gateway:
         gateways = Gateways(["http://127.0.0.1:1", gateway.url])
         gateway.holds["accounts"] = time.monotonic() + 60
-        with pytest.raises(GatewayUnreachable, match=r"http://127\.0\.0\.1:1"):
-            gateways.release("accounts")
+        (silent,) = gateways.release("accounts", "legacy")
+        assert silent.url == "http://127.0.0.1:1"
         assert gateway.holds == {}
         gateways.close()
 
