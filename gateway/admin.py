@@ -87,7 +87,8 @@ class _Endpoints:
     async def hold(self, request: Request) -> Response:
         body = await _json_body(request)
         seconds, run = _seconds(body), _run(body)
-        return JSONResponse(await self._operations.hold(request.path_params["capability"], seconds, run))
+        order = seconds, run, _seconds(body, "quiet_within") if "quiet_within" in body else 0.0
+        return JSONResponse(await self._operations.hold(request.path_params["capability"], *order))
 
     async def release(self, request: Request) -> Response:
         home = request.query_params.get("home", "")
@@ -134,10 +135,10 @@ async def _json_body(request: Request) -> Any:
         raise HTTPException(400, 'Expected a JSON body such as {"seconds": 3}.') from error
 
 
-def _seconds(body: Any) -> float:
-    seconds = body.get("seconds") if isinstance(body, dict) else None
+def _seconds(body: Any, key: str = "seconds") -> float:
+    seconds = body.get(key) if isinstance(body, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= HOLD_SECONDS_MAX:
-        raise HTTPException(422, f'Expected {{"seconds": N}} with N above 0 and at most {HOLD_SECONDS_MAX:g}.')
+        raise HTTPException(422, f'Expected {{"{key}": N}} with N above 0 and at most {HOLD_SECONDS_MAX:g}.')
     return float(seconds)
 
 

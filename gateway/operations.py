@@ -22,6 +22,7 @@ from gateway.metrics import merge
 from gateway.workers import Crew, Message
 
 HOLD_SECONDS_MAX = 60.0
+QUIET_POLL_SECONDS = 0.002
 GAUGES: Mapping[str, Any] = {"connections": [], "held": {}, "in_flight_writes": {}, "gauges": []}
 NOTHING_HELD: Mapping[str, Any] = {"holding": False, "cut_off": False, "held": 0, "in_flight": 0, "expires_in": 0.0}
 
@@ -132,14 +133,23 @@ class Operations:
             for name, one in self.table_in_force.routes.capabilities.items()
         }
 
-    async def hold(self, capability: str, seconds: float, run: str = "") -> dict[str, Any]:
-        """Hold new writes of the capability in every worker, for a bounded time; again prolongs it."""
+    async def hold(self, capability: str, seconds: float, run: str = "", quiet_within: float = 0.0) -> dict[str, Any]:
+        """Hold new writes of the capability in every worker, for a bounded time; again prolongs it.
+
+        The answer comes when none is in flight any more, or when `quiet_within` seconds have passed: whoever waits for
+        that asks once, and does not take processor time from the writes that it waits for.
+        """
         self._must_know(capability)
         now = time.monotonic()
         order = self._orders[capability] = Order(capability, now + seconds, run, self._homes[capability])
         await self.workers.call_all(*order.message(now))
         _log.info("hold.began", capability=capability, seconds=seconds, run=run)
-        return await self.hold_state(capability)
+        while True:
+            state = await self.hold_state(capability)
+            is_quiet = state["acknowledged"] and not state["in_flight"]
+            if is_quiet or time.monotonic() >= now + quiet_within:
+                return state
+            await asyncio.sleep(QUIET_POLL_SECONDS)
 
     async def release(self, capability: str, home: str = "") -> dict[str, Any]:
         """Let the writes go that are held, if our table sends them to that home, where one is named.
@@ -151,9 +161,11 @@ class Operations:
             _log.warning("hold.kept", capability=capability, home=home, reason="the table in force has another home")
             return await self.hold_state(capability)
         self._orders.pop(capability, None)
-        await self.workers.call_all("release", {"capability": capability})
+        answers = await self.workers.call_all("release", {"capability": capability})
         _log.info("hold.released", capability=capability)
-        return await self.hold_state(capability)
+        if any(answer.error for answer in answers):
+            return await self.hold_state(capability)
+        return {**NOTHING_HELD, "acknowledged": False}  # the workers are busy now with what they let go
 
     async def hold_state(self, capability: str) -> dict[str, Any]:
         """Held and in flight over all workers; acknowledged when every one of them is there and holds."""

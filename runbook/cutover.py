@@ -83,8 +83,8 @@ class Held(GroundStep):
         """Ask all, and wait until they hold and nothing is in flight. Raises BudgetExceeded."""
         budget, gateways, name = self.ground.budget, self.ground.gateways, self.ground.name
         budget.start()
-        gateways.hold(name, budget.seconds, self.ground.run_id, budget.left())
-        wait_for(self.is_done, f"that no write of {name} is in flight", budget.left())
+        if not gateways.hold(name, budget.seconds, self.ground.run_id, budget.left()):
+            wait_for(self.is_done, f"that no write of {name} is in flight", budget.left())
         return f"{len(gateways.urls)} gateway(s) hold, nothing in flight"
 
     def undo(self) -> None:

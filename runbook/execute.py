@@ -186,7 +186,7 @@ def _reach_the_commit(execution: _Execution) -> None:
 
 
 def _commit(execution: _Execution, evidence: str) -> None:
-    commit = execution.steps.commit
+    commit, started = execution.steps.commit, time.monotonic()
     try:
         execution.record.commit(evidence)
     except LeaseLost:
@@ -197,7 +197,7 @@ def _commit(execution: _Execution, evidence: str) -> None:
             raise
         if not isinstance(error, Exception):
             raise
-    execution.progress(Event(commit.name, "done", evidence))
+    execution.progress(Event(commit.name, "done", evidence, time.monotonic() - started))
 
 
 def _was_committed(record: Record, error: BaseException) -> bool:

@@ -112,13 +112,15 @@ class Gateways:
 
         self._each(one)
 
-    def hold(self, capability: str, seconds: float, run: str, within_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Ask all to hold new writes of the capability, for at most that long.
+    def hold(self, capability: str, seconds: float, run: str, within_seconds: float = TIMEOUT_SECONDS) -> bool:
+        """Ask all to hold new writes of the capability, for at most that long; whether none is in flight any more.
 
         A gateway that hears no more of the run refuses them afterwards: what it knows may be old by then.
         """
-        body: dict[str, object] = {"seconds": seconds, "run": run}
-        self._each(lambda url: self._call("PUT", url, f"/api/holds/{capability}", body, within_seconds))
+        body: dict[str, object] = {"seconds": seconds, "run": run, "quiet_within": within_seconds / 2}
+        path = f"/api/holds/{capability}"
+        said = self._each(lambda url: _hold(url, self._call("PUT", url, path, body, within_seconds)))
+        return all(hold.is_quiet for hold in said)
 
     def holds(self, capability: str) -> tuple[Hold, ...]:
         """Ask each how it holds."""

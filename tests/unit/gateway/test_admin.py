@@ -36,8 +36,8 @@ class FakeOperations:
     async def capabilities(self) -> dict[str, Any]:
         return {"accounts": {}}
 
-    async def hold(self, capability: str, seconds: float, run: str) -> dict[str, Any]:
-        self.calls.append((capability, seconds, run))
+    async def hold(self, capability: str, seconds: float, run: str, quiet_within: float) -> dict[str, Any]:
+        self.calls.append((capability, seconds, run if not quiet_within else f"{run} {quiet_within}"))
         return {"holding": True}
 
     async def release(self, capability: str, home: str) -> dict[str, Any]:
@@ -82,13 +82,13 @@ def test_a_hold_is_passed_on() -> None:
     operations = FakeOperations()
     assert _ask(operations, "PUT", "/api/holds/accounts", json={"seconds": 2.5}).json() == {"holding": True}
     assert _ask(operations, "DELETE", "/api/holds/accounts").json() == {"holding": False}
-    _ask(operations, "PUT", "/api/holds/accounts", json={"seconds": 1, "run": "r-1"})
+    _ask(operations, "PUT", "/api/holds/accounts", json={"seconds": 1, "run": "r-1", "quiet_within": 0.5})
     _ask(operations, "DELETE", "/api/holds/accounts?home=modern")
     assert _ask(operations, "DELETE", "/api/holds/accounts?home=nowhere").status_code == 422
     assert operations.calls == [
         ("accounts", 2.5, ""),
         ("accounts", None, ""),
-        ("accounts", 1, "r-1"),
+        ("accounts", 1, "r-1 0.5"),
         ("accounts", None, "modern"),
     ]
 
