@@ -23,7 +23,7 @@ from shadow.observation import Observation, Pair
 from shadow.redact import Redactor, head_place, installed, is_protocol_word, path_pattern, path_place
 from shadow.rules import Rules
 from shadow.unpack import unpacked
-from shadow.walk import NOTHING, Found, Kind, TooDeep, Walk, walk
+from shadow.walk import NOTHING, Found, HeadPlace, Kind, TooDeep, Walk, walk
 from shadow.xml_pair import read_changed
 
 VerdictKind = Literal["equal", "equivalent", "different", "incomparable"]
@@ -78,7 +78,6 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 
 EQUAL = Verdict("equal")
-_HEAD = ("status", "header:", "cookie:")
 
 
 def compare(pair: Pair, rules: Rules, decode: Decoder | None = None, redactor: Redactor | None = None) -> Verdict:
@@ -136,7 +135,7 @@ def head_differences(control: tuple[int, Head], candidate: tuple[int, Head], sta
     (our_status, ours), (their_status, theirs) = control, candidate
     found: list[Found] = []
     if our_status != their_status:
-        found.append(Found(("status",), "value", our_status, their_status))
+        found.append(Found((HeadPlace("status"),), "value", our_status, their_status))
     if ours.media != theirs.media:
         found.append(_one_of_head("header:content-type", ours.media or NOTHING, theirs.media or NOTHING))
     if ours.others != theirs.others:
@@ -154,7 +153,7 @@ def _members_differ(prefix: str, control: dict[str, str], candidate: dict[str, s
 
 def _one_of_head(place: str, control: Any, candidate: Any) -> Found:
     kind: Kind = "extra" if control is NOTHING else "missing" if candidate is NOTHING else "value"
-    return Found((place,), kind, control, candidate)
+    return Found((HeadPlace(place),), kind, control, candidate)
 
 
 def _cookies(*sides: dict[str, dict[str, str]]) -> list[dict[str, str]]:
@@ -249,7 +248,7 @@ def _shown(found: list[Found], redactor: Redactor | None) -> tuple[Difference, .
     redactor = redactor or installed()
     shown: dict[tuple[str, str], Difference] = {}
     for path, kind, control, candidate in found:
-        in_head = len(path) == 1 and isinstance(path[0], str) and path[0].startswith(_HEAD)
+        in_head = bool(path) and type(path[0]) is HeadPlace
         pattern = head_place(str(path[0])) if in_head else path_pattern(path)
         if (pattern, kind) not in shown:
             place = pattern if in_head else path_place(path)

@@ -7,7 +7,6 @@ float, so 90071992547409.93 is not 90071992547409.94.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -24,15 +23,13 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NOT_A_NUMBER = re.compile(rb"NaN|Infinity")
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(msgspec.Struct, frozen=True):
     """A body that has no tree, and why; the reason is one of a few words and never a part of the body."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A tree, and for JSON the same as compact JSON: member order and number scale kept, white space and escapes gone.
     `notes` says what reading let pass, such as line ends that a rule says do not matter."""
 
@@ -57,7 +54,7 @@ def read_json(body: bytes) -> Document | Unreadable:
         return Unreadable("too_deep")
     except (ArithmeticError, ValueError):
         return Unreadable("number_out_of_range")
-    if _loses_members(body, compact):
+    if body != compact and _loses_members(body, compact):
         return Unreadable("duplicate_keys")
     return Document(tree, compact)
 

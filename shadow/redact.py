@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import string
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -20,12 +21,13 @@ from typing import Any
 
 from config.paths import Path
 from shadow.json_model import without_trailing_zeros
-from shadow.sensitive import is_card_number, is_iban, masked
+from shadow.sensitive import CARD_DIGITS_MIN, is_card_number, is_iban, masked
 
 KEY_VARIABLE, DIRECTORY_VARIABLE = "STRANGLER_REDACTION_KEY", "STRANGLER_RUN"
 KEY_FILE = "redaction.key"
 TOKEN_BYTES = 5
 SHAPE_RUNS_MAX = 12
+MASK_CHARACTERS_MAX = 64
 TEXT_LOOKED_AT_MAX = 64 << 10
 NAME_CHARACTERS_MAX = 64
 EXPONENT_SPELT_OUT_MAX = 40
@@ -50,6 +52,8 @@ class Redactor:
 
     def shown(self, value: Any) -> str:
         """A value of a tree as it may be shown. Truth values and null say nothing about anybody and stay."""
+        if type(value) is str:
+            return f"{_label(value)} ~{self.token(value.encode('utf-8', 'surrogatepass'))}"
         if value is None or value is True or value is False:
             return json.dumps(value)
         if isinstance(value, dict):
@@ -58,38 +62,52 @@ class Redactor:
             return f"array({len(value)})"
         if isinstance(value, bytes):
             return f"bytes({len(value)}) ~{self.token(value)}"
-        text = _plain(value)
-        return f"{_label(value, text)} ~{self.token(text.encode('utf-8', 'surrogatepass'))}"
+        spelt = str(value)
+        return f"{_label(spelt)} ~{self.token(_plain(value, spelt).encode('utf-8', 'surrogatepass'))}"
 
     def text(self, text: str) -> str:
         """A text in which what is sensitive (`shadow/sensitive.py`) has become a token; the rest stays as it is."""
         return masked(text, self.token)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, spelt: str) -> str:
     # 1.0 and 1.00 are one number and get one token.
-    text = str(value)
     if not isinstance(value, Decimal):
-        return text
-    if "E" not in text:
-        return (text.rstrip("0").rstrip(".") if "." in text else text) if value else "0"
+        return spelt
+    if "E" not in spelt:
+        return (spelt.rstrip("0").rstrip(".") if "." in spelt else spelt) if value else "0"
     number = without_trailing_zeros(value)
     return format(number, "f") if abs(number.adjusted()) < EXPONENT_SPELT_OUT_MAX else str(number)
 
 
-def _label(value: Any, text: str) -> str:
-    if is_card_number(text):
-        return f"PAN({len(text)})"
-    if is_iban(text):
-        return f"IBAN({len(text)})"
-    return shape(value if isinstance(value, str) else str(value))
+def _label(text: str) -> str:
+    if len(text) >= CARD_DIGITS_MIN:  # what is shorter is no IBAN either
+        if is_card_number(text):
+            return f"PAN({len(text)})"
+        if is_iban(text):
+            return f"IBAN({len(text)})"
+    return shape(text)
 
 
 def shape(text: str) -> str:
     """The picture of a text: digits 9, capitals A, small letters a, other letters X, each with its length."""
-    whole, point, fraction = text.partition(".")
-    if whole.isdecimal() and (fraction.isdecimal() if point else True) and text.isascii():
-        return f"{_pictured('9', len(whole))}.{_pictured('9', len(fraction))}" if point else _pictured("9", len(whole))
+    # Values do not repeat, but their shapes do: the picture of each is made once.
+    if len(text) <= MASK_CHARACTERS_MAX and text.isascii():
+        return _shape_of_mask(text.encode("ascii").translate(_MASK))
+    return _shape(text)
+
+
+_MASK = bytes.maketrans(
+    (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode(), b"9" * 10 + b"A" * 26 + b"a" * 26
+)
+
+
+@lru_cache(maxsize=4096)
+def _shape_of_mask(mask: bytes) -> str:
+    return _shape(mask.decode("ascii"))
+
+
+def _shape(text: str) -> str:
     parts: list[str] = []
     for found in _RUN.finditer(text[:TEXT_LOOKED_AT_MAX]):
         if len(parts) == SHAPE_RUNS_MAX:
@@ -123,12 +141,13 @@ def _pictured(letter: str, length: int) -> str:
 @lru_cache(maxsize=4096)
 def path_pattern(path: Path) -> str:
     """A concrete path as a pattern: indexes become [*], and names that look like data become `.*`."""
-    return "$" + "".join("[*]" if isinstance(step, int) else _name(step) for step in path)
+    return "$" + "".join(["[*]" if isinstance(step, int) else _name(step) for step in path])
 
 
+@lru_cache(maxsize=4096)
 def path_place(path: Path) -> str:
     """A concrete path with its indexes; names that look like data are still `.*`."""
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else _name(step) for step in path)
+    return "$" + "".join([f"[{step}]" if isinstance(step, int) else _name(step) for step in path])
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,7 @@ Normal = Callable[[Any, bool], Any]
 """A value, and whether legacy said it, to the same value in the form that both sides share."""
 
 TEXT_CHARACTERS_MAX = 64
+LOCAL_TIME_CHARACTERS_MIN = len("2026-01-01T00:00:00")
 # An exact result or none: a difference of numbers that does not fit is never called small.
 _EXACT = Context(prec=600, Emax=999_999, Emin=-999_999, traps=[InvalidOperation, Inexact, Overflow])
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)\Z", re.ASCII)
@@ -109,7 +110,9 @@ def _time(rule: Rule) -> Normal:
 
 def instant_of(value: Any, zone: ZoneInfo | None = None) -> datetime | None:
     """The instant that a text names, with the zone for times that name none; None where it is no instant."""
-    if not isinstance(value, str) or not (_INSTANT.match(value) or (zone and _LOCAL_TIME.match(value))):
+    if not isinstance(value, str) or len(value) < LOCAL_TIME_CHARACTERS_MIN:
+        return None
+    if not (_INSTANT.match(value) or (zone and _LOCAL_TIME.match(value))):
         return None
     try:
         found = datetime.fromisoformat(value)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import compress, count
+from operator import is_not, ne
 from typing import Any, Literal, NamedTuple
 
 from config.paths import Path
@@ -35,8 +37,15 @@ NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
 """The side of a difference that has no value there."""
 
 
+class HeadPlace(str):
+    """A place in the head, such as `status` or `header:location`: it is no member of a body that has that name."""
+
+    __slots__ = ()
+
+
 class Found(NamedTuple):
-    """One difference by its concrete path, with both values as they are: never to leave the process unredacted."""
+    """One difference by its concrete path, with both values as they are: never to leave the process unredacted. A
+    difference of the heads has a path of one HeadPlace."""
 
     path: Path
     kind: Kind
@@ -113,12 +122,15 @@ def walk(
 
 
 def _walked(control: Any, candidate: Any, state: Walk) -> Walk:
+    if state.skips_equal and control == candidate:
+        return state
     with suppress(_Enough):
         _values(control, candidate, (), state)
     return state
 
 
 def _values(control: Any, candidate: Any, path: Path, state: Walk) -> None:
+    """Compare two values. Whoever calls this while equal branches are skipped has seen that these two are not equal."""
     if type(control) in _ONE_SPELLING and type(candidate) in _ONE_SPELLING:
         _leaves(control, candidate, path, state)
     elif isinstance(control, dict) and isinstance(candidate, dict):
@@ -138,17 +150,19 @@ def _repeated(value: Any) -> Members:
 
 
 def _objects(control: dict[str, Any], candidate: dict[str, Any], path: Path, state: Walk) -> None:
-    if state.skips_equal and control == candidate:
-        return
     if len(path) >= DEPTH_MAX:
         raise TooDeep
     extra = [] if list(control) == list(candidate) else _extra_names(control, candidate, state)
     if type(control) is Element and type(candidate) is Element and control.differs_in_order(candidate):
         _reordered(control, candidate, path, state)
-    is_lenient = not state.rules.is_strict
+    skips_equal, is_lenient = state.skips_equal, not state.rules.is_strict
     for name, ours in control.items():
         theirs = candidate.get(name, NOTHING)
-        if is_lenient and type(ours) is type(theirs) and type(ours) in _ONE_SPELLING and ours == theirs:
+        kind = type(ours)
+        may_skip = (
+            is_lenient and kind is type(theirs) and (kind in _ONE_SPELLING or (skips_equal and kind is not Decimal))
+        )
+        if may_skip and ours == theirs:
             continue
         if theirs is NOTHING:
             state.add((*path, name), "missing", ours, NOTHING)
@@ -244,18 +258,25 @@ def _lists(control: Members, candidate: Members, path: Path, state: Walk) -> Non
     if len(control) != len(candidate):
         _lists_of_different_length(control, candidate, path, state)
         return
-    known, differing = len(state.found), []
-    skips_equal, is_lenient = state.skips_equal, not state.rules.is_strict
-    for index, (ours, theirs) in enumerate(zip(control, candidate, strict=True)):
-        if (skips_equal and ours == theirs) or (ours is theirs and is_lenient):
-            continue
+    known = len(state.found)
+    differing: list[int] = []
+    for index in _to_be_compared(control, candidate, state):
         before = len(state.found)
-        _values(ours, theirs, (*path, index), state)
+        _values(control[index], candidate[index], (*path, index), state)
         if len(state.found) > before:
             differing.append(index)
-    if _same_members([control[index] for index in differing], [candidate[index] for index in differing]):
+    if len(differing) > 1 and _same_members(*([side[index] for index in differing] for side in (control, candidate))):
         del state.found[known:]
         state.add(path, "order", control, candidate)
+
+
+def _to_be_compared(control: Members, candidate: Members, state: Walk) -> Iterator[int]:
+    """The indexes of the members that may differ."""
+    if state.skips_equal:
+        return compress(count(), map(ne, control, candidate))
+    if state.rules.is_strict:
+        return iter(range(len(control)))
+    return compress(count(), map(is_not, control, candidate))
 
 
 def _aligned(control: Members, candidate: Members, path: Path, by: tuple[Walk, Listing]) -> None:
@@ -301,7 +322,7 @@ def _without_partner(members: list[bytes], others: Counter[bytes]) -> list[int]:
 
 
 def _same_members(control: Members, candidate: Members) -> bool:
-    if not 1 < len(control) <= LIST_MEMBERS_AS_SET_MAX:
+    if len(control) > LIST_MEMBERS_AS_SET_MAX:
         return False
     return Counter(map(canonical, control)) == Counter(map(canonical, candidate))
 

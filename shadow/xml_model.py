@@ -38,21 +38,14 @@ class _HasType(Exception):
 def read_xml(body: bytes, charset: str = "") -> Document | Unreadable:
     """The tree of an XML body. A charset of the Content-Type overrules the one in the document (RFC 7303, 3.2)."""
     found = parse_xml(body, charset)
-    if isinstance(found, Unreadable):
-        return found
-    try:
-        return Document(found.tree(found.value(found.root, None, 1)), is_markup=True)
-    except TooDeep:
-        return Unreadable("too_deep")
+    return found if isinstance(found, Unreadable) else found.document()
 
 
 def parse_xml(body: bytes, charset: str) -> Parsed | Unreadable:
     """The elements of an XML body."""
     if len(body) > BODY_BYTES_MAX:
         return Unreadable("too_large")
-    declared = _DECLARED.match(body)
-    named = charset or (declared[1].decode().lower() if declared else "utf-8")
-    if named not in _CHARSETS:
+    if encoding_of(body, charset) not in _CHARSETS:
         return Unreadable("unknown_charset")
     try:
         if b"DOCTYPE" in body or b"\0" in body:
@@ -62,6 +55,12 @@ def parse_xml(body: bytes, charset: str) -> Parsed | Unreadable:
         return Unreadable("doctype")
     except (ExpatError, ElementTree.ParseError, ValueError, LookupError):
         return Unreadable("malformed_xml")
+
+
+def encoding_of(body: bytes, charset: str) -> str:
+    """The name of the encoding: by the Content-Type, else by the document, else UTF-8."""
+    declared = None if charset else _DECLARED.match(body)
+    return charset or (declared[1].decode().lower() if declared else "utf-8")
 
 
 def _refuse_type(body: bytes, charset: str) -> None:
@@ -110,6 +109,13 @@ class Parsed:
     def __init__(self, root: ElementTree.Element, prefixes: Prefixes) -> None:
         self.root = root
         self.prefixes = prefixes
+
+    def document(self) -> Document | Unreadable:
+        """The whole document; unreadable if it is too deep."""
+        try:
+            return Document(self.tree(self.value(self.root, None, 1)), is_markup=True)
+        except TooDeep:
+            return Unreadable("too_deep")
 
     def tree(self, value: Element | str) -> Element:
         """The tree of the document, given the value of its root."""

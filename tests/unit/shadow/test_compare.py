@@ -216,6 +216,13 @@ def test_what_is_shown_is_never_the_value() -> None:
     assert not any(secret in shown or secret[::-1] in shown for secret in secrets)
 
 
+@pytest.mark.parametrize("name", ["status", "status_text", "header:location", "cookie:SID"])
+def test_a_member_named_like_a_part_of_the_head_is_a_member(name: str) -> None:
+    verdict = verdict_on({name: "4111111111111111"}, {name: "5500000000000004"})
+    assert verdict.differences[0].path.startswith("$")
+    assert "4111111111111111" not in repr(verdict)
+
+
 def test_differences_are_one_for_each_pattern_and_kind_and_bounded() -> None:
     many = verdict_on({"items": [{"a": 1}] * 50}, {"items": [{"a": 2}] * 50})
     assert paths(many) == [("$.items[*].a", "value")]

@@ -1,0 +1,69 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadow.xml_model import read_xml
+from shadow.xml_pair import read_changed
+from shadow.xml_texts import other_texts
+from tests.unit.shadow.test_xml_pair import found_in
+
+
+def texts(control: str, candidate: str) -> object:
+    return other_texts(control.encode(), candidate.encode(), ("", ""))
+
+
+def document(chance: random.Random, prefixes: tuple[str, str]) -> str:
+    def element(depth: int) -> str:
+        name = chance.choice(("a", "b", "{0}:a", "{1}:b"))
+        inside = chance.choice(("", "1", "x &amp; y", " ", ">")) if not depth or chance.random() < 0.4 else ""
+        children = "" if inside else "".join(element(depth - 1) for _ in range(chance.randrange(3) if depth else 0))
+        return f"<{name}>{inside}{children}</{name}>"
+
+    body = "".join(element(3) for _ in range(3))
+    return f'<r xmlns:{{0}}="urn:1" xmlns:{{1}}="urn:2">{body}</r>'.format(*prefixes)
+
+
+@given(st.randoms(use_true_random=False))
+def test_other_prefixes_and_texts_are_found_as_two_parsers_would(chance: random.Random) -> None:
+    seed = chance.random()
+    control = document(random.Random(seed), ("p", "q"))
+    candidate = document(random.Random(seed), chance.choice((("p", "q"), ("v", "w"), ("q", "p"), ("p", "r"))))
+    for _ in range(chance.randrange(3)):
+        at = chance.randrange(len(candidate))
+        candidate = candidate[:at] + chance.choice('12x<>/&;pqvw:=" ') + candidate[at + chance.randrange(2) :]
+    whole = found_in(read_xml(control.encode()), read_xml(candidate.encode()))
+    parts = found_in(*read_changed(control.encode(), candidate.encode()))
+    assert parts == whole
+
+
+def test_texts_are_found_by_the_number_of_their_element() -> None:
+    control = '<s:r xmlns:s="urn:1"><s:a>1</s:a><s:b><s:c>2</s:c></s:b><s:d>3</s:d></s:r>'
+    candidate = control.replace("s:", "t:").replace("xmlnt:s", "xmlns:t").replace(">2<", ">2&#33;<")
+    assert texts(control, candidate) == {3: "2!"}
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        '<s:r xmlns:s="urn:2"><s:a>1</s:a></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a>1</s:a><s:a/></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a x="1">1</s:a></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a><![CDATA[1]]></s:a></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a>&no;</s:a></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a>2]]></s:a></s:r>',
+        '<t:r xmlns:t="urn:1"><s:a>1</s:a></t:r>',
+        '<t:r xmlns:t="urn:1"><t:a>1</s:a></t:r>',
+        '<s:r xmlns:s="urn:1">2<s:a>1</s:a></s:r>',
+        '<s:r xmlns:s="urn:1"><s:a>1</s:a>2</s:r>',
+        '<?xml version="1.0" encoding="utf-16"?><s:r xmlns:s="urn:1"><s:a>1</s:a></s:r>',
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_parser(candidate: str) -> None:
+    assert texts('<s:r xmlns:s="urn:1"><s:a>1</s:a></s:r>', candidate) is None
+
+
+def test_a_declaration_inside_a_text_is_none() -> None:
+    control = '<s:r xmlns:s="urn:1"><s:a>{}</s:a></s:r>'
+    assert texts(control.format(' xmlns:x="u"'), control.format(' xmlns:y="u"')) is None
