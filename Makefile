@@ -41,7 +41,7 @@ recording: setup ## one cutover and one way back as a terminal shows them, into 
 	$(BIN)/python docs/record_cutover.py
 
 test: setup ## unit tests and scenarios on real PostgreSQL, sockets and processes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 hard-cases: setup ## the streams' hard cases on PostgreSQL 18 and, where Debian's package is installed, 15: the matrix
 	$(BIN)/python -m tests.hard_cases
