@@ -34,8 +34,9 @@ class NotInvertible(StranglerError):
     def hint(self) -> str:
         """How a mapping gets a way back."""
         return (
-            "Map the column by something that can be undone, add a column that keeps what is lost, or write the way "
-            "back yourself below a line `-- reverse:` as a SELECT over the target table."
+            "Map the column by something that can be undone, add a column that keeps what is lost (`strangler sync "
+            "check --residue` does it), or write the way back yourself below a line `-- reverse:` as a SELECT over the "
+            "target table."
         )
 
 
@@ -53,7 +54,8 @@ class TargetColumn:
 
     `expression` is SQL over the source's columns. `inverse` is SQL over the target's columns that gives the one source
     column back; `guard` is SQL over the source's columns, never NULL, true where that is exact. `reason` says why there
-    is no inverse.
+    is no inverse. `stands` is SQL over the target's columns for what a comparison sees in the column, if that is not
+    the column itself.
     """
 
     name: str
@@ -64,6 +66,7 @@ class TargetColumn:
     guard: str | None
     expression: str = ""
     reason: str = ""
+    stands: str = ""
 
 
 @dataclass(frozen=True)

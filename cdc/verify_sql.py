@@ -96,7 +96,7 @@ class Comparison:
     def again(self, side: Side, keys: Sequence[Key]) -> Statement:
         """Keys and hashes of some keys, found by the primary key's index on both sides."""
         inner, parameters = self._source_rows(side, keys)
-        rows = self.mapping.select(inner) if side == "legacy" else f"SELECT {self._names} FROM {inner}"
+        rows = self.mapping.select(inner) if side == "legacy" else f"SELECT {self._modern} FROM {inner}"
         return _finished(f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m"), parameters
 
     def totals(self, side: Side) -> tuple[tuple[str, ...], str | None]:
@@ -122,7 +122,7 @@ class Comparison:
                 parameters[word] = bound
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         if side == "modern":
-            return f"SELECT {self._names} FROM {quoted_table(table)}{where}", parameters
+            return f"SELECT {self._modern} FROM {quoted_table(table)}{where}", parameters
         inner = f"(SELECT * FROM {quoted_table(table)}{where}) AS s" if tests else None
         return self.mapping.select(inner), parameters
 
@@ -144,8 +144,10 @@ class Comparison:
         return f"unnest({', '.join(named)}) AS k({', '.join(map(quoted, self.mapping.key))})", parameters
 
     @property
-    def _names(self) -> str:
-        return ", ".join(quoted(column.name) for column in self.mapping.columns)
+    def _modern(self) -> str:
+        """The target's own columns, a residue as what it stands for beside the value of today."""
+        named = [(quoted(column.name), column.stands) for column in self.mapping.columns]
+        return ", ".join(f"{stands} AS {name}" if stands else name for name, stands in named)
 
     @property
     def _key(self) -> str:

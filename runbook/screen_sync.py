@@ -12,6 +12,7 @@ from rich.table import Table
 from cdc.check import CheckReport
 from cdc.verify import VerifyResult, verify
 from config.model import Routes
+from runbook.residue import ResidueReport
 
 _SHOWN = (
     "stream",
@@ -42,6 +43,21 @@ def check_screen(report: CheckReport) -> RenderableType:
     if report.samples:
         parts.append(_samples(report))
     return Group(*parts, findings) if report.findings else Group(*parts)
+
+
+def residue_screen(report: ResidueReport, capability: str) -> RenderableType:
+    """The columns that were added, the files that were written, and what comes next."""
+    if not report.columns:
+        return f"No column of {capability} loses anything that another column does not keep: nothing was written."
+    table = Table("column", "keeps", "because", title="Residues", title_justify="left")
+    for one in report.columns:
+        table.add_row(f"{one.table}.{one.name}", f"{one.source}, as far as {one.of} does not say it", one.reason)
+    written = [f"written: {path}" for path in (*report.revisions, *report.mappings)]
+    steps = (
+        "Next: strangler migrate upgrade adds the columns; start the stream anew, which reads the mappings; "
+        f"strangler sync repair {capability} fills them for the rows that are there already."
+    )
+    return Group(table, *written, steps)
 
 
 def _samples(report: CheckReport) -> RenderableType:

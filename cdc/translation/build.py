@@ -24,6 +24,7 @@ from cdc.translation.inverse import Lens, NoWay, all_of
 from cdc.translation.parse import ParsedMapping, parse_mapping
 from cdc.translation.refusals import MappingRefused, Refusal
 from cdc.translation.refuse import line_of, refuse
+from cdc.translation.residue import is_residue, residue_output
 from cdc.translation.terms import Scope, Term, nearest, nearest_name
 from cdc.translation.translate import HANDLERS, condition, translate
 from cdc.translation.way_back import given_inverse, way_back
@@ -111,12 +112,18 @@ def _outputs(parsed: ParsedMapping, scope: Scope, into: Table) -> tuple[list[Out
 def _output(node: exp.Expression, scope: Scope, into: Table, before: list[Output]) -> Output:
     name = node.alias_or_name.lower()
     column = into.column(name)
+    if column is None and is_residue(node):
+        raise Refusal(
+            f"there is no column {name} in {into.name} yet", "Run the revision that adds it: strangler migrate upgrade."
+        )
     if column is None:
         raise Refusal(f"there is no column {name or '(without a name)'} in {into.name}", nearest(into, name))
     if column.is_generated:
         raise Refusal("the column is generated", "Leave it out: the database computes it.")
     if any(output.column.name == name for output in before):
         raise Refusal("the column is given twice", "Remove one of them.")
+    if is_residue(node):
+        return residue_output(node, column, scope, before)
     return Output(column, node, fit(translate(node, scope), parse_type(column.type)))
 
 
@@ -209,14 +216,20 @@ def mapping_of(draft: Draft) -> Mapping:
 def _column(output: Output, draft: Draft) -> TargetColumn:
     term, column = output.term, output.column
     way = term.way
+    kept = next((one for one in draft.outputs if one.residue_of == column.name), None)
+    if kept is not None and isinstance(kept.term.way, Lens) and isinstance(way, NoWay):
+        undone, reason = kept.term.way.undo(quoted(kept.column.name)), f"{way.reason}; {kept.column.name} keeps it"
+        return TargetColumn(column.name, column.type, way.kind, term.columns, undone, None, term.sql, reason)
     if isinstance(way, NoWay):
         given: tuple[str, str] | None = None
         with suppress(Refusal):  # the way back says what is wrong with it
             given = given_inverse(draft, output)
         inverse, guard = given or (None, None)
         return TargetColumn(column.name, column.type, way.kind, term.columns, inverse, guard, term.sql, way.reason)
-    inverse = way.undo(quoted(column.name))
-    return TargetColumn(column.name, column.type, way.kind, term.columns, inverse, all_of(way.guards), term.sql)
+    inverse, guard = way.undo(quoted(column.name)), all_of(way.guards)
+    return TargetColumn(
+        column.name, column.type, way.kind, term.columns, inverse, guard, term.sql, stands=output.stands
+    )
 
 
 def _refused(file: Path, refusal: Refusal, line: int = 0, column: str = "") -> MappingRefused:

@@ -13,11 +13,16 @@ from cdc.translation.terms import Scope, Term
 
 @dataclass(frozen=True)
 class Output:
-    """One column of the target and the expression that fills it."""
+    """One column of the target and the expression that fills it.
+
+    A residue names the column whose loss it keeps, and has SQL over the target's columns that it stands for.
+    """
 
     column: Column
     node: exp.Expression
     term: Term
+    residue_of: str = ""
+    stands: str = ""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ _FITS = (
 
 def hazards(output: Output, scope: Scope) -> tuple[Hazard, ...]:
     """Everything that can go wrong with the rows of one output, in the order in which it must be asked."""
+    if output.residue_of:  # it has what its column has
+        return ()
     found = [*_of(output.node, scope), *_of_fit(output, scope), *_of_texts(output.term.columns, scope.table)]
     asked = {hazard.condition.removeprefix("NOT ") for hazard in found}
     guard = all_of([one for one in getattr(output.term.way, "guards", ()) if not _is_asked(one, asked)])

@@ -30,7 +30,8 @@ class Lens:
     `undo` makes SQL for the source's value of SQL for the target's value, `undo_type` does it for the type. `guards`
     are over the source's columns: where all are true, undoing gives the value back. `back_guards` are over the
     target's value: where all are true, translating what `undo` gave yields that value again. `outputs` are all the
-    values that `undo` can give, if they are few; None stands for NULL.
+    values that `undo` can give, if they are few; None stands for NULL. `reads` are other columns of the target that
+    `undo` reads.
     """
 
     column: str
@@ -39,6 +40,7 @@ class Lens:
     guards: tuple[str, ...] = ()
     back_guards: Callable[[str], tuple[str, ...]] = lambda _: ()
     outputs: tuple[str | Decimal | None, ...] | None = None
+    reads: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:

@@ -59,7 +59,8 @@ def way_back(draft: Draft) -> Mapping:
 
 def _providers(draft: Draft) -> dict[str, Provider]:
     found = _given(draft)
-    for output in draft.outputs:
+    # A residue first: it brings back what the guard of its column leaves out.
+    for output in sorted(draft.outputs, key=lambda one: not one.residue_of):
         way = output.term.way
         if not isinstance(way, Lens) or way.column in found:
             continue
@@ -73,7 +74,7 @@ def _providers(draft: Draft) -> dict[str, Provider]:
             way.undo_type(own),
             replace(way, guards=tuple(_unless_null(guard, output) for guard in way.back_guards(name))),
             not output.column.not_null,
-            (output.column.name,),
+            (output.column.name, *way.reads),
         )
         found[way.column] = Provider(column, output, _into(back, column))
     for name, value in _fixed(draft):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -115,22 +116,51 @@ def sync_check(
     sample: Annotated[
         int, typer.Option(min=0, help="Run each mapping on this many rows of its source; say what would go wrong.")
     ] = 0,
+    residue: Annotated[
+        bool,
+        typer.Option("--residue", help="Add a column for what each lossy column drops: revisions, and the SELECT."),
+    ] = False,
+    service: Annotated[
+        str, typer.Option(help="With --residue: the service, or the folder, of the revisions; else the target's name.")
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Check mappings, tables, privileges and settings before anything is created.
 
+    With --residue, mappings that lose a part of a column are made reversible: an expand revision adds a column that
+    keeps the part, a contract revision takes it away again, and the mapping's SELECT is changed in its file.
+
     Example: strangler sync check accounts --sample 10000
+
+    Example: strangler sync check accounts --residue && strangler migrate upgrade ledger
     """
     from cdc.check import inspect
     from config.reader import read_routes
     from runbook.screen_sync import check_screen
 
+    if residue:
+        _add_residues(capability, routes, service, json=json)
+        return
     report = inspect(read_routes(routes), capability, sample)
     if json:
         show_json(report.as_json())
     else:
         show(check_screen(report))
     raise typer.Exit(0 if report.is_ready else 1)
+
+
+def _add_residues(capability: str, routes: Path, service: str, *, json: bool) -> None:
+    from dataclasses import asdict
+
+    from config.reader import read_routes
+    from runbook.residue import add_residues
+    from runbook.screen_sync import residue_screen
+
+    report = add_residues(read_routes(routes), capability, service)
+    if json:
+        show_json(asdict(report))
+    else:
+        show(residue_screen(report, capability))
 
 
 @sync.command("status")

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from cdc.sql_types import NULL, SqlType
+from cdc.sql_types import NULL, SqlType, quoted
 from cdc.translation.inverse import NoWay, Way, decoded, defaulted, emptied
 from cdc.translation.refusals import Refusal
 from cdc.translation.terms import Scope, Term, exact, joined, lost
@@ -27,6 +27,10 @@ class _Table:
 
 def decode(node: exp.Expression, scope: Scope) -> Term:
     """Oracle's DECODE: compares NULL with NULL as equal. char(n) is compared without its trailing blanks."""
+    return _of_table(_decode_table(node, scope))
+
+
+def _decode_table(node: exp.Expression, scope: Scope) -> _Table:
     operand, *rest = node.expressions
     pairs = list(zip(rest[0::2], rest[1::2], strict=False))
     default = rest[-1] if len(rest) % 2 else None
@@ -40,7 +44,7 @@ def case(node: exp.Expression, scope: Scope) -> Term:
     if node.this is not None:
         if any(isinstance(key, exp.Null) for key, _ in branches):
             raise Refusal("CASE x WHEN NULL is never true", "Write CASE WHEN x IS NULL.")
-        return _simple(node.this, branches, default, scope)
+        return _of_table(_simple(node.this, branches, default, scope))
     return _searched(branches, default, scope)
 
 
@@ -55,7 +59,7 @@ def nvl2(node: exp.Expression, scope: Scope) -> Term:
     return _searched([(condition, node.args["true"])], node.args.get("false"), scope)
 
 
-def _simple(operand: exp.Expression, pairs: list[Pair], default: exp.Expression | None, scope: Scope) -> Term:
+def _simple(operand: exp.Expression, pairs: list[Pair], default: exp.Expression | None, scope: Scope) -> _Table:
     subject = scope.term(operand)
     table = _Table(
         subject,
@@ -72,7 +76,20 @@ def _simple(operand: exp.Expression, pairs: list[Pair], default: exp.Expression 
                 f"a value of type {subject.type.base} is compared with a {key.type.base} literal",
                 "Write the literal in the column's own type.",
             )
-    return _of_table(table)
+    return table
+
+
+def first_keys(node: exp.Expr, scope: Scope) -> dict[str, str]:
+    """For each literal result of a DECODE or CASE over a column the first key that gives it, both as SQL; else none."""
+    table: _Table | None = None
+    if isinstance(node, exp.DecodeCase):
+        table = _decode_table(node, scope)
+    elif isinstance(node, exp.Case):
+        branches = [(branch.this, branch.args["true"]) for branch in node.args["ifs"]]
+        table = _simple(node.this, branches, None, scope) if node.this else _as_table(branches, None, scope)
+    if table is None or table.operand.sql not in map(quoted, table.operand.columns):
+        return {}
+    return {result.sql: key.sql for key, result in reversed(table.pairs) if result.is_literal and key.is_literal}
 
 
 def _searched(branches: list[Pair], default: exp.Expression | None, scope: Scope) -> Term:
