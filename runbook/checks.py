@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import errors
 
 from cdc import fence, state
+from cdc.mapping import NotInvertible
 from runbook import census, sentinel
 from runbook.errors import BudgetExceeded
 from runbook.evidence import judge_comparison
@@ -19,6 +20,7 @@ from runbook.gates import (
     judge_gateways,
     judge_lag,
     judge_privileges,
+    judge_reversible,
     judge_sentinel,
     judge_sequences,
     judge_stream,
@@ -67,6 +69,15 @@ def _gateways(ground: Ground) -> tuple[Finding, ...]:
         # A file that was changed a moment ago may not have arrived yet: that is not a finding.
         ground.gateways.wait_for_digest(ground.file_digest, 2.0)
     return (judge_gateways(ground.gateways.tables(), digest),)
+
+
+def _reversible(ground: Ground) -> tuple[Finding, ...]:
+    refused = [
+        (mapping.target_table, f"{back.column}: {back.reason}")
+        for mapping in ground.both.mappings
+        if isinstance(back := mapping.way_back, NotInvertible)
+    ]
+    return judge_reversible(len(ground.both.mappings), refused)
 
 
 def _stream(ground: Ground) -> tuple[Finding, ...]:
@@ -153,6 +164,7 @@ def _sentinel(ground: Ground) -> tuple[Finding, ...]:
 
 MEASURES: dict[str, Measure] = {
     "gateways": _gateways,
+    "reversible": _reversible,
     "stream": _stream,
     "lag": _lag,
     "verify": _verify,

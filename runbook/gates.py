@@ -97,6 +97,14 @@ GATES: tuple[Gate, ...] = (
         "Look at GET /api/table of that gateway; it shows why it refused the file",
     ),
     Gate(
+        "reversible",
+        _to_canary_or_on,
+        True,
+        "what modern writes after the cutover could not come back to legacy",
+        "strangler sync check names the columns; --residue keeps what lossy ones drop; opaque ones need the SELECT "
+        "that gives their sources back, below a line `-- reverse:` in the mapping's file",
+    ),
+    Gate(
         "stream",
         _needs_flow,
         True,
@@ -191,6 +199,14 @@ def judge_gateways(tables: Sequence[Table], digest: str) -> Finding:
         evidence = f"not on {digest[:12]}: {', '.join(table.url for table in behind)}"
         evidence += f" ({refused})" if refused else ""
     return BY_NAME["gateways"].finding(not behind, evidence, "every gateway and worker on the same file")
+
+
+def judge_reversible(mappings: int, refused: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:
+    """One finding for each mapping without a way back, so that each is waived by name: its target, and the reason."""
+    gate, threshold = BY_NAME["reversible"], "a way back for every mapping"
+    if not refused:
+        return (gate.finding(True, f"{mappings} of {mappings} mappings have one", threshold),)
+    return tuple(gate.finding(False, reason, threshold, detail=target) for target, reason in refused)
 
 
 def judge_stream(name: str, stream: Stream | None, age_seconds: float | None) -> Finding:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 
 import psycopg
 import pytest
@@ -104,6 +106,37 @@ def test_who_stays_in_a_transaction_and_who_may_not_do_it_are_named(
         assert "ownership of acctmast in legacy" in missing.evidence
         assert "UPDATE on sequence posting_sequence in ledger" in missing.evidence
         assert "UPDATE on sequence trnhist_seq in legacy" in missing.evidence, "the way back needs it"
+
+
+def test_a_mapping_without_a_way_back_blocks_canary_until_its_author_gives_one(
+    tmp_path: Path, legacy_db: str, modern_db: str
+) -> None:
+    with standing(tmp_path, legacy_db, modern_db) as bank:
+        mappings = tmp_path / "mappings"
+        copytree(read_routes(bank.routes).capabilities["accounts"].sync.mappings, mappings)
+        text = bank.routes.read_text()
+        bank.routes.write_text(re.sub(r"mappings: [^,}\n]+", f"mappings: {mappings}", text))
+        customer = mappings / "customer.sql"
+        select = customer.read_text().replace("CUST_NM  ", "CUST_NM || SEG  ")
+        customer.write_text(select)
+        assert reversible(bank.routes) == [
+            (
+                "reversible:customer",
+                False,
+                "cust_nm: custmast.cust_nm is NOT NULL and no column of customer gives it back "
+                "(name is opaque: a concatenation is not taken apart)",
+            ),
+        ]
+        customer.write_text(select + "-- reverse:\nSELECT SUBSTR(name, 1, 30) AS cust_nm FROM customer\n")
+        assert reversible(bank.routes) == [("reversible", True, "3 of 3 mappings have one")]
+
+
+def reversible(path: Path) -> list[tuple[str, bool, str]]:
+    routes = read_routes(path)
+    with standing_on(
+        routes, "accounts", transition_of(routes, "accounts", "advance", None), journal_in(path.parent)
+    ) as ground:
+        return [(one.gate, one.ok, one.evidence) for one in checks.MEASURES["reversible"](ground)]
 
 
 @contextmanager

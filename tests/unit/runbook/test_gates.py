@@ -13,6 +13,7 @@ from runbook.gates import (
     judge_gateways,
     judge_lag,
     judge_privileges,
+    judge_reversible,
     judge_sentinel,
     judge_sequences,
     judge_stream,
@@ -45,15 +46,21 @@ def names(transition: Transition, *, has_sync: bool = True) -> list[str]:
 
 def test_a_cutover_asks_every_gate_and_the_way_back_those_of_the_data() -> None:
     assert names(CUTOVER) == [gate.name for gate in GATES]
-    assert set(names(CUTOVER)) - set(names(BACK)) == {"verify", "comparison"}
+    assert set(names(CUTOVER)) - set(names(BACK)) == {"reversible", "verify", "comparison"}
 
 
 @pytest.mark.parametrize(
     ("transition", "expected"),
     [
         (Transition("advance", "legacy", "shadow"), ["gateways", "stream", "lag"]),
-        (Transition("advance", "shadow", "canary"), ["gateways", "stream", "lag", "verify", "comparison"]),
-        (Transition("advance", "canary", "canary"), ["gateways", "stream", "lag", "verify", "comparison"]),
+        (
+            Transition("advance", "shadow", "canary"),
+            ["gateways", "reversible", "stream", "lag", "verify", "comparison"],
+        ),
+        (
+            Transition("advance", "canary", "canary"),
+            ["gateways", "reversible", "stream", "lag", "verify", "comparison"],
+        ),
         (Transition("back", "canary", "shadow"), ["gateways"]),
         (Transition("back", "shadow", "legacy"), ["gateways"]),
     ],
@@ -152,3 +159,14 @@ def test_a_gate_that_passes_is_not_marked_as_waived() -> None:
     (found,) = with_waivers((judge_lag(0, 0, 1),), {"lag": "alice and bob"})
     assert isinstance(found, Finding)
     assert not found.waived_by
+
+
+def test_each_mapping_without_a_way_back_blocks_by_its_own_name() -> None:
+    (fine,) = judge_reversible(3, [])
+    assert (fine.ok, fine.evidence) == (True, "3 of 3 mappings have one")
+    found = judge_reversible(3, [("customer", "name: it is opaque: it mixes first, last"), ("account", "WHERE: ...")])
+    assert [(one.gate, one.blocks) for one in found] == [("reversible:customer", True), ("reversible:account", True)]
+    assert "it mixes first, last" in found[0].evidence
+    assert "-- reverse:" in found[0].remedy
+    waived = with_waivers(found, {"reversible:customer": "ada and bob"})
+    assert [one.blocks for one in waived] == [False, True]
