@@ -186,9 +186,8 @@ def _refused(file: Path, problems: list[MappingRefused]) -> MappingReport:
 
 
 def _finding(problem: MappingRefused) -> Finding:
-    place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
     text = f"{problem.column}: {problem.problem}" if problem.column else problem.problem
-    return error(place, text, problem.remedy)
+    return error(problem.place.within(problem.file), text, problem.remedy)
 
 
 def _executed(conn: psycopg.Connection[Any], mapping: Mapping, where: str) -> list[Finding]:

@@ -45,7 +45,7 @@ def plan_residues(routes: Routes, capability: str) -> tuple[ResiduePlan, ...]:
                 text = with_residues(file.read_text(encoding="utf-8"), draft, residues)
                 plans.append(ResiduePlan(file, residues, text))
         except Refusal as refusal:
-            problems.append(MappingRefused(file, refusal.line, refusal.problem, refusal.remedy))
+            problems.append(MappingRefused(file, refusal.place, refusal.problem, refusal.remedy))
     if problems:
         raise MappingsRefused(tuple(problems))
     return tuple(plans)

@@ -22,8 +22,8 @@ from cdc.translation.draft import Draft, Output, source_key_of
 from cdc.translation.fit import fit
 from cdc.translation.inverse import Lens, NoWay, all_of
 from cdc.translation.parse import ParsedMapping, parse_mapping
-from cdc.translation.refusals import MappingRefused, Refusal
-from cdc.translation.refuse import line_of, refuse
+from cdc.translation.refusals import NOWHERE, MappingRefused, Place, Refusal
+from cdc.translation.refuse import place_of, refuse
 from cdc.translation.residue import is_residue, residue_output
 from cdc.translation.terms import Scope, Term, nearest, nearest_name
 from cdc.translation.translate import HANDLERS, condition, translate
@@ -50,7 +50,7 @@ def drafted(file: Path, source: Catalogue, target: Catalogue) -> Draft | list[Ma
     except Refusal as refusal:
         return [_refused(file, refusal)]
     except UnicodeDecodeError:
-        return [MappingRefused(file, 0, "the file is not UTF-8 text", "Save it as UTF-8.")]
+        return [MappingRefused(file, NOWHERE, "the file is not UTF-8 text", "Save it as UTF-8.")]
     outputs, problems = _outputs(parsed, scope, into)
     where, more = _where(parsed, scope)
     if problems + more:
@@ -62,7 +62,7 @@ def _forbidden(parsed: ParsedMapping, source: Catalogue) -> list[MappingRefused]
     table = source.table(_table_name(parsed, source)) if isinstance(_from(parsed).this, exp.Identifier) else None
     known = frozenset(column.name.lower() for column in table.columns) if table else frozenset()
     found = [_refused(parsed.file, refusal) for refusal in refuse(parsed.select, parsed.dialect, known)]
-    return list({(problem.line, problem.problem): problem for problem in found}.values())
+    return list({(problem.place, problem.problem): problem for problem in found}.values())
 
 
 def _from(parsed: ParsedMapping) -> exp.Expression:
@@ -81,7 +81,7 @@ def _scope(parsed: ParsedMapping, source: Catalogue) -> Scope:
     table = source.table(name)
     if table is None:
         remedy = nearest_name(name, list(source.tables))
-        raise Refusal(f"there is no table {name} in the source database", remedy, line_of(parsed.source))
+        raise Refusal(f"there is no table {name} in the source database", remedy, place_of(parsed.source))
     if not (table.identity_key if table.replica_identity == "index" else table.primary_key):
         raise Refusal(
             f"{name} has no primary key, so a change of a row could not be followed",
@@ -94,7 +94,7 @@ def _target(parsed: ParsedMapping, target: Catalogue) -> Table:
     table = target.table(parsed.target)
     if table is None:
         remedy = nearest_name(parsed.target, list(target.tables))
-        raise Refusal(f"there is no table {parsed.target} in the target database", remedy, 1)
+        raise Refusal(f"there is no table {parsed.target} in the target database", remedy, Place(1))
     return table
 
 
@@ -105,7 +105,7 @@ def _outputs(parsed: ParsedMapping, scope: Scope, into: Table) -> tuple[list[Out
         try:
             outputs.append(_output(node, scope, into, outputs))
         except Refusal as refusal:
-            problems.append(_refused(parsed.file, refusal, line_of(node), node.alias_or_name.lower()))
+            problems.append(_refused(parsed.file, refusal, place_of(node), node.alias_or_name.lower()))
     return outputs, problems
 
 
@@ -134,7 +134,7 @@ def _where(parsed: ParsedMapping, scope: Scope) -> tuple[Term | None, list[Mappi
     try:
         return condition(where.this, scope), []
     except Refusal as refusal:
-        return None, [_refused(parsed.file, refusal, line_of(where), "WHERE")]
+        return None, [_refused(parsed.file, refusal, place_of(where), "WHERE")]
 
 
 def _rules(draft: Draft) -> Iterator[Refusal]:
@@ -146,13 +146,13 @@ def _rules(draft: Draft) -> Iterator[Refusal]:
             yield Refusal(f"{into.name}.{column.name} is NOT NULL and gets no value", "Add it to the SELECT.")
     for name in key:
         if name not in given:
-            yield Refusal(f"the key column {name} is not in the SELECT", nearest_name(name, sorted(given)), 2)
+            yield Refusal(f"the key column {name} is not in the SELECT", nearest_name(name, sorted(given)), Place(2))
             return
     if not any(set(unique) == set(key) for unique in (into.primary_key, *into.unique_keys)):
         yield Refusal(
             f"({', '.join(key)}) is not a primary key or unique key of {into.name}",
             f"Its primary key is ({', '.join(into.primary_key)}).",
-            2,
+            Place(2),
         )
     yield from _key_rules(draft)
 
@@ -171,7 +171,7 @@ def _key_rules(draft: Draft) -> Iterator[Refusal]:
             yield Refusal(
                 f"the key column {name} reads {', '.join(outside)}, which is not in the key of {draft.source.name}",
                 f"Compute it from ({', '.join(source_key)}) only: a deleted row says nothing else.",
-                line_of(output.node),
+                place_of(output.node),
             )
         elif isinstance(way, Lens):
             covered.add(way.column)
@@ -179,14 +179,14 @@ def _key_rules(draft: Draft) -> Iterator[Refusal]:
             yield Refusal(
                 f"two rows could get the same {name}: {way.reason}",
                 "Compute a key column from one column by something that can be undone.",
-                line_of(output.node),
+                place_of(output.node),
             )
     missing = [column for column in source_key if column not in covered]
     if missing and covered:
         yield Refusal(
             f"two rows that differ in {', '.join(missing)} only would become one row",
             f"Let the key of {draft.target.name} cover ({', '.join(source_key)}).",
-            2,
+            Place(2),
         )
 
 
@@ -232,5 +232,5 @@ def _column(output: Output, draft: Draft) -> TargetColumn:
     )
 
 
-def _refused(file: Path, refusal: Refusal, line: int = 0, column: str = "") -> MappingRefused:
-    return MappingRefused(file, refusal.line or line, refusal.problem, refusal.remedy, column)
+def _refused(file: Path, refusal: Refusal, place: Place = NOWHERE, column: str = "") -> MappingRefused:
+    return MappingRefused(file, refusal.place if refusal.place.line else place, refusal.problem, refusal.remedy, column)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cdc.translation.refusals import Refusal
+from cdc.translation.refusals import NOWHERE, Place, Refusal
 
 _PIECE = re.compile(
     r"(?P<skip>\s+|--[^\n]*)|(?P<string>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")+\")|(?P<number>\d+(?:\.\d*)?|\.\d+)"
@@ -46,43 +46,49 @@ def standard(text: str) -> str:
     return "".join(_written(pieces, at) for at in range(len(pieces)))
 
 
-Piece = tuple[str, str, int]
-"""Kind, text, line."""
+Piece = tuple[str, str, Place]
+"""Kind, text, and where it stands."""
 
 
 def _pieces(text: str) -> Iterator[Piece]:
-    at, line = 0, 1
+    at = 0
     while at < len(text):
         match = _PIECE.match(text, at)
         if match is None:
             if text[at:].strip(" \n;") == "":
                 return
-            raise Refusal(f"{text[at]!r} is outside of the subset of DB2 that is translated", _REMEDY, line)
-        yield match.lastgroup or "", match.group(), line
-        at, line = match.end(), line + match.group().count("\n")
+            raise Refusal(f"{text[at]!r} is outside of the subset of DB2 that is translated", _REMEDY, _place(text, at))
+        yield match.lastgroup or "", match.group(), _place(text, at)
+        at = match.end()
+
+
+def _place(text: str, at: int) -> Place:
+    return Place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
 
 
 def _written(pieces: list[Piece], at: int) -> str:
-    kind, text, line = pieces[at]
+    kind, text, place = pieces[at]
     if kind != "word":
         return text
     word = text.upper()
     before, after = _beside(pieces, at, -1), _beside(pieces, at, 1)
     if _DURATIONS.match(word) and before[0] in ("number", "word") and after[1] != "(":
-        raise Refusal("a labelled duration is outside of the subset of DB2", "Map the date as it is.", line)
+        raise Refusal("a labelled duration is outside of the subset of DB2", "Map the date as it is.", place)
     if after[1] == "(" and word not in _WORDS and word not in _TYPES:
         function = _FUNCTIONS.get(word)
         if function is None:
-            raise Refusal(f"{text} is outside of the subset of DB2 that is translated", _REMEDY, line)
+            raise Refusal(f"{text} is outside of the subset of DB2 that is translated", _REMEDY, place)
         return function
     if after[1] == "(" and word in _TYPES and before[1].upper() != "AS":
-        raise Refusal(f"{text}(...) as a function is outside of the subset of DB2", f"Write CAST(... AS {word}).", line)
+        raise Refusal(
+            f"{text}(...) as a function is outside of the subset of DB2", f"Write CAST(... AS {word}).", place
+        )
     if word in _NAMED and before[1] != "." and before[1].upper() != "AS":
         what, remedy = _NAMED[word]
-        raise Refusal(f"{what} is outside of the subset of DB2 that is translated", remedy, line)
+        raise Refusal(f"{what} is outside of the subset of DB2 that is translated", remedy, place)
     if before[0] == "word" and before[1].upper() not in _WORDS and word not in _WORDS:
         # Two names in a row: an alias without AS, or a word that we do not know.
-        raise Refusal(f"{before[1]} {text} is outside of the subset of DB2", "Write AS before an alias.", line)
+        raise Refusal(f"{before[1]} {text} is outside of the subset of DB2", "Write AS before an alias.", place)
     return text
 
 
@@ -92,4 +98,4 @@ def _beside(pieces: list[Piece], at: int, step: int) -> Piece:
         if pieces[at][0] != "skip":
             return pieces[at]
         at += step
-    return ("", "", 0)
+    return ("", "", NOWHERE)

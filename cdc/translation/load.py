@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.mapping import Mapping
 from cdc.translation.build import build
-from cdc.translation.refusals import MappingRefused, MappingsRefused
+from cdc.translation.refusals import NOWHERE, MappingRefused, MappingsRefused, Place
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,7 +32,7 @@ def load(path_dir: Path, source: Catalogue, target: Catalogue) -> tuple[Mapping,
     """
     files = sorted(path_dir.glob("*.sql")) if path_dir.is_dir() else []
     if not files:
-        raise MappingsRefused((MappingRefused(path_dir, 0, "there is no mapping (*.sql) in this folder"),))
+        raise MappingsRefused((MappingRefused(path_dir, NOWHERE, "there is no mapping (*.sql) in this folder"),))
     found: list[Mapping] = []
     problems: list[MappingRefused] = []
     for file in files:
@@ -63,5 +63,5 @@ def _shared(mappings: list[Mapping], attribute: str) -> list[MappingRefused]:
             problem = (
                 f"{attribute.removesuffix('_table')} {getattr(mapping, attribute)} is mapped by {other.file.name}, too"
             )
-            problems.append(MappingRefused(mapping.file, 1, problem, "A table belongs to one mapping."))
+            problems.append(MappingRefused(mapping.file, Place(1), problem, "A table belongs to one mapping."))
     return problems

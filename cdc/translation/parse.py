@@ -14,7 +14,8 @@ from sqlglot import ErrorLevel, exp, parse
 from sqlglot.errors import SqlglotError
 
 from cdc.translation.db2 import standard
-from cdc.translation.refusals import Refusal
+from cdc.translation.refusals import Place, Refusal
+from cdc.translation.syntax import unreadable
 
 DIALECTS = ("oracle", "tsql", "mysql", "postgres", "db2")
 HEADER = ("target", "key", "dialect")
@@ -56,7 +57,7 @@ def parse_mapping(file: Path, text: str) -> ParsedMapping:
     if len(back) > 1:
         raise Refusal("the line '-- reverse:' stands twice", "Keep one of them.")
     select = _statement(forward, dialect)
-    reverse = _statement(back[0], "postgres") if back else None
+    reverse = _statement("\n" * forward.count("\n") + back[0], "postgres") if back else None
     return ParsedMapping(file, header["target"].lower(), key, dialect, select, reverse)
 
 
@@ -67,7 +68,7 @@ def _header(text: str) -> dict[str, str]:
         if match and match[1].lower() in HEADER:
             name = match[1].lower()
             if name in header:
-                raise Refusal(f"the line '-- {name}:' stands twice", "Keep one of them.", number)
+                raise Refusal(f"the line '-- {name}:' stands twice", "Keep one of them.", Place(number))
             header[name] = match[2] if name != "dialect" else match[2].lower()
         elif line.strip() and not line.lstrip().startswith("--"):
             break
@@ -84,9 +85,7 @@ def _statement(text: str, dialect: str) -> exp.Select:
     try:
         statements = [found for found in parse(text, dialect=reader, error_level=ErrorLevel.RAISE) if found]
     except (SqlglotError, RecursionError) as error:
-        line = next((int(found.get("line") or 0) for found in getattr(error, "errors", [])), 0)
-        what = next((str(found.get("description")) for found in getattr(error, "errors", [])), "it nests too deeply")
-        raise Refusal(f"this is not {dialect} SQL that can be read: {what}", "Correct it.", line) from error
+        raise unreadable(error, text, dialect) from error
     if len(statements) != 1:
         raise Refusal(f"the file has {len(statements)} statements", "A mapping is one SELECT.")
     statement = statements[0]
@@ -95,6 +94,9 @@ def _statement(text: str, dialect: str) -> exp.Select:
         raise Refusal(f"the statement is not one SELECT but {kind}", "A mapping is one SELECT over one table.")
     if any(isinstance(node, exp.Command) for node in statement.walk()):
         raise Refusal("a part of the statement is not understood", "A mapping is one SELECT over one table.")
+    if dialect == "db2":  # its words were exchanged for others: lines are right, places in them are not
+        for node in statement.walk():
+            node.meta.pop("start", None)
     if statement.args.get("from_") is None:
         raise Refusal("the SELECT has no FROM", "Name one table of the source database.")
     return statement

@@ -9,12 +9,27 @@ from typing import ClassVar
 from config.errors import USAGE, StranglerError
 
 
+@dataclass(frozen=True)
+class Place:
+    """A line and a place in it, both counted from 1; 0 is not known."""
+
+    line: int = 0
+    at: int = 0
+
+    def within(self, file: Path) -> str:
+        """As compilers write it: file:line:column."""
+        return ":".join([str(file), *(str(number) for number in (self.line, self.at) if number)])
+
+
+NOWHERE = Place()
+
+
 @dataclass(eq=False)
 class MappingRefused(StranglerError):
-    """One problem of one mapping file; `line` counts from 1, 0 where the problem is the file's as a whole."""
+    """One problem of one mapping file; `column` is the target's column that it is about."""
 
     file: Path
-    line: int
+    place: Place
     problem: str
     remedy: str = ""
     column: str = ""
@@ -23,8 +38,7 @@ class MappingRefused(StranglerError):
     @property
     def sentence(self) -> str:
         """The place and the problem."""
-        place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{place}: {f'{self.column}: ' if self.column else ''}{self.problem}"
+        return f"{self.place.within(self.file)}: {f'{self.column}: ' if self.column else ''}{self.problem}"
 
     @property
     def hint(self) -> str:
@@ -50,8 +64,8 @@ class MappingsRefused(StranglerError):
 class Refusal(Exception):
     """Raised inside a mapping's translation: the reason and the remedy; the caller knows file and column."""
 
-    def __init__(self, problem: str, remedy: str = "", line: int = 0) -> None:
+    def __init__(self, problem: str, remedy: str = "", place: Place = NOWHERE) -> None:
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
-        self.line = line
+        self.place = place

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from cdc.translation.refusals import Refusal
+from cdc.translation.refusals import NOWHERE, Place, Refusal
 
 _ONE_TABLE = "A mapping reads one table, row by row; make a file of its own for each table."
 _CONSTANT = "Map a column of the table instead: the same row must give the same result at any time."
@@ -26,13 +26,35 @@ class Rule:
     reason: str
     remedy: str
 
+    def place(self, node: exp.Expression) -> Place:
+        """Where the construct begins: a join, and not the SELECT that has it."""
+        part = self.finds.part(node) if isinstance(self.finds, _Has) else None
+        place = place_of(part) if part is not None else NOWHERE
+        return place if place.line else place_of(node)
 
-def _has(*arguments: str) -> Callable[[exp.Expression], bool]:
-    return lambda node: isinstance(node, exp.Select) and any(node.args.get(name) for name in arguments)
+
+@dataclass(frozen=True)
+class _Has:
+    """A statement or a table with one of some parts."""
+
+    kind: type[exp.Expression]
+    arguments: tuple[str, ...]
+
+    def __call__(self, node: exp.Expression) -> bool:
+        return isinstance(node, self.kind) and self.part(node) is not None
+
+    def part(self, node: exp.Expression) -> exp.Expression | None:
+        found = next((part for name in self.arguments if (part := node.args.get(name))), None)
+        part = found[0] if isinstance(found, list) else found
+        return part if isinstance(part, exp.Expression) or part is None else node
 
 
-def _table_has(*arguments: str) -> Callable[[exp.Expression], bool]:
-    return lambda node: isinstance(node, exp.Table) and any(node.args.get(name) for name in arguments)
+def _has(*arguments: str) -> _Has:
+    return _Has(exp.Select, arguments)
+
+
+def _table_has(*arguments: str) -> _Has:
+    return _Has(exp.Table, arguments)
 
 
 def _is(*kinds: type[exp.Expr]) -> Callable[[exp.Expression], bool]:
@@ -216,10 +238,16 @@ def refuse(select: exp.Select, dialect: str, known: frozenset[str]) -> Iterator[
             continue
         for rule in (*_OF_DIALECT.get(dialect, ()), *_GENERAL):
             if rule.finds(node):
-                yield Refusal(f"{rule.name} is not translated: {rule.reason}.", rule.remedy, line_of(node))
+                yield Refusal(f"{rule.name} is not translated: {rule.reason}.", rule.remedy, rule.place(node))
                 break
 
 
-def line_of(node: exp.Expr) -> int:
-    """The line of the first word of an expression that remembers it; 0 if none does."""
-    return next((int(part.meta["line"]) for part in node.walk() if "line" in part.meta), 0)
+def place_of(node: exp.Expr) -> Place:
+    """Where an expression begins: its first word that remembers its place."""
+    words = [part.meta for part in node.walk() if "line" in part.meta]
+    if not words:
+        return NOWHERE
+    first = min(words, key=lambda word: (word["line"], word["col"]))
+    if "start" not in first:
+        return Place(int(first["line"]))
+    return Place(int(first["line"]), int(first["col"]) - int(first["end"]) + int(first["start"]))

@@ -47,4 +47,4 @@ def test_what_is_outside_is_refused_by_name(tmp_path: Path, select: str, problem
     found = refused(tmp_path, select, SOURCE, table("t", "id integer, v text?"), "db2")
     assert problem in found[0].problem
     assert found[0].remedy
-    assert found[0].line == 4
+    assert found[0].place.line == 4

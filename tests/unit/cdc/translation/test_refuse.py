@@ -78,7 +78,7 @@ def test_a_construct_of_the_list_is_refused_by_name(tmp_path: Path, dialect: str
 
 def test_the_line_of_the_construct_is_named(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, "SELECT ID AS id,\n       B AS v\nFROM s\nWHERE ROWNUM < 3", SOURCE, TARGET)
-    assert problem.line == 7
+    assert (problem.place.line, problem.place.at) == (7, 7)
 
 
 def test_a_column_may_have_the_name_of_a_pseudo_column(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_what_is_not_known_is_refused_by_name(tmp_path: Path, dialect: str, expr
     (found,) = refused(tmp_path, f"SELECT id AS id, {expression} AS v FROM s", SOURCE, TARGET, dialect)
     assert problem in found.problem
     assert found.remedy
-    assert (found.line, found.column) == (4, "v")
+    assert (found.place.line, found.column) == (4, "v")
 
 
 @pytest.mark.parametrize(("dialect", "condition", "problem"), REFUSED_WHERES)
