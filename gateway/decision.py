@@ -51,15 +51,19 @@ def pinned(upstream: str, side: Side, why: str) -> Rule:
     return Rule(side, only, only, only, only, only, only)
 
 
-def rule_of(name: str, capability: Capability) -> Rule:
-    """The rule of every route of a capability in its stage.
+def is_mirrored(capability: Capability) -> bool:
+    """Whether reads of a capability are mirrored in its stage.
 
-    Reads are mirrored in shadow; in canary only where the capability has a `shadow` section, so that a canary without
-    one costs no copy. In stage modern nothing is mirrored.
+    They are in shadow; in canary only where the capability has a `shadow` section, so that a canary without one costs
+    no copy. In stage modern nothing is mirrored.
     """
+    return capability.stage == "shadow" or (capability.stage == "canary" and capability.shadow is not None)
+
+
+def rule_of(name: str, capability: Capability) -> Rule:
+    """The rule of every route of a capability in its stage."""
     legacy, modern, stage = capability.legacy, capability.modern, capability.stage
-    copies = stage == "shadow" or (stage == "canary" and capability.shadow is not None)
-    to_modern, to_legacy = (modern, legacy) if copies else (None, None)
+    to_modern, to_legacy = (modern, legacy) if is_mirrored(capability) else (None, None)
     if home_of(stage) == "modern":
         answer = Decision(modern, "modern", f"{name} is {stage}")
         home, modern_read = answer, answer

@@ -42,8 +42,11 @@ class ComparerDown(StranglerError):
 
     @property
     def hint(self) -> str:
-        """It comes back by itself."""
-        return "The gateway replaces it by itself; ask again in a moment."
+        """It comes, or comes back, by itself."""
+        return (
+            "The gateway starts it when something is mirrored, and replaces it by itself; "
+            "`strangler report` reads what is stored."
+        )
 
 
 class Operations:

@@ -19,6 +19,7 @@ from config.errors import FAILED
 from gateway.admin_token import READ_TOKEN_VARIABLE, required_token
 from gateway.certificates import Certificates
 from gateway.child import Program
+from gateway.decision import is_mirrored
 from gateway.freshness_watch import Watches
 from gateway.health import HealthChecks
 from gateway.in_force import TableInForce
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 25.0
 COMPARER_DRAIN_SECONDS = 5.0
 POLL_SECONDS = 1.0
+# To load a program takes half a second of processor time, which those who serve need more after a start or a loss.
+SPARE_AFTER_SECONDS = 10.0
 # -P: a file in the directory that we happen to start in must not be taken for a module.
 WORKER_COMMAND = (sys.executable, "-P", "-m", "gateway.worker")
 COMPARER_COMMAND = (sys.executable, "-P", "-m", "gateway.comparer")
@@ -96,7 +99,7 @@ class Supervisor:
         comparer = Program("comparer", COMPARER_COMMAND, environ, (run.socket.fileno(),))
         self._comparer = Crew(comparer, 1, self._introduce_comparer)
         worker = Program("worker", WORKER_COMMAND, environ)
-        self._workers = Crew(worker, workers, self._introduce_worker, has_spare=True)
+        self._workers = Crew(worker, workers, self._introduce_worker, spare_after=SPARE_AFTER_SECONDS)
         self._operations = Operations(table, self._workers, self._comparer, self._apply)
         self._operations.certificates = certificates
         self._health = HealthChecks(self._tell_health)
@@ -227,7 +230,8 @@ class Supervisor:
         self._health.apply(self._table.routes)
 
     def _keep_comparer(self) -> None:
-        if self._table.routes.capabilities:
+        """A comparer from the moment on when something is mirrored; before that it would only take memory."""
+        if any(is_mirrored(capability) for capability in self._table.routes.capabilities.values()):
             self._comparer.keep()
 
     def _introduce_worker(self, index: int) -> list[Message]:

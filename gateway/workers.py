@@ -35,14 +35,20 @@ class Answer:
 class Crew:
     """Keeps `count` children of one command alive, and beside them a spare one if told so.
 
-    The spare has loaded its program and waits: it takes the place of a lost child at once, not half a second later.
+    The spare has loaded its program and waits: it takes the place of a lost child at once, not half a second later. It
+    is loaded `spare_after` seconds after every place was filled.
 
     `introduce(index)` gives the messages for a new child; they are sent in one go, so that what follows the first
     (a hold that is in force) is in the child's hands before it does anything else.
     """
 
     def __init__(
-        self, program: Program, count: int, introduce: Callable[[int], Sequence[Message]], *, has_spare: bool = False
+        self,
+        program: Program,
+        count: int,
+        introduce: Callable[[int], Sequence[Message]],
+        *,
+        spare_after: float | None = None,
     ) -> None:
         self.name = program.name
         self._program = program
@@ -51,8 +57,9 @@ class Crew:
         self._introduce = introduce
         self._members: list[Child | None] = [None] * count
         self._keepers: set[asyncio.Task[None]] = set()
-        self._has_spare = has_spare
+        self._spare_after = spare_after
         self._spare: Child | None = None
+        self._spare_is_due = asyncio.Event()
         self._preparing = asyncio.Lock()
         self._is_stopping = False
 
@@ -83,7 +90,9 @@ class Crew:
             return
         loop = asyncio.get_running_loop()
         self._keepers = {loop.create_task(self._keep(index)) for index in range(len(self._members))}
-        self._keepers.add(loop.create_task(self._prepare()))
+        if self._spare_after is not None:
+            self._spare_is_due.set()
+            self._keepers.add(loop.create_task(self._keep_spare(self._spare_after)))
 
     async def call_all(
         self, do: str, fields: Mapping[str, Any] | None = None, *, within: float = CALL_SECONDS
@@ -112,10 +121,17 @@ class Crew:
         self._members = [None] * len(self._members)
         self._spare = None
 
+    async def _keep_spare(self, seconds: float) -> None:
+        while not self._is_stopping:
+            await self._spare_is_due.wait()
+            self._spare_is_due.clear()
+            await asyncio.sleep(seconds)
+            await self._prepare()
+
     async def _prepare(self) -> None:
-        """Have a spare child that has loaded its program, if there shall be one."""
+        """Have a spare child that has loaded its program."""
         async with self._preparing:
-            if not self._has_spare or self._spare is not None or self._is_stopping:
+            if self._spare is not None or self._is_stopping:
                 return
             spare = await Child.spawn(self._program)
             try:
@@ -172,7 +188,7 @@ class Crew:
             try:
                 await self._hire(index)
                 _log.info(done, child=self.name, after_seconds=round(loop.time() - lost, 3))
-                await self._prepare()
+                self._spare_is_due.set()
             except (StranglerError, OSError) as error:
                 _log.error("child.not_started", child=self.name, reason=str(error), next_try_seconds=delay)
 
@@ -202,7 +218,8 @@ class Crew:
 
     async def _ask(self, child: Child | None, do: str, fields: Mapping[str, Any] | None, within: float) -> Answer:
         if child is None:
-            return Answer(None, None, f"the {self.name} is being replaced")
+            why = "is being replaced" if self._keepers else "was not started, because there is nothing to do for it"
+            return Answer(None, None, f"the {self.name} {why}")
         try:
             return Answer(child.pid, await child.call(do, fields, within=within))
         except StranglerError as error:

@@ -128,8 +128,10 @@ def test_a_worker_that_is_replaced_reads_the_table_in_force_even_while_the_file_
         assert gateway.admin("/api/table")["workers"][0]["digest"] == digest
 
 
-def test_a_killed_comparer_is_replaced(routes: Path) -> None:
+def test_a_comparer_is_there_once_something_is_mirrored_and_is_replaced_when_it_is_killed(routes: Path) -> None:
     with GatewayProcess(routes) as gateway:
+        assert "nothing to do for it" in fetch(f"{gateway.admin_url}/api/shadow/accounts").text
+        _edit(routes, "stage: legacy", "stage: shadow")
         wait_until(lambda: fetch(f"{gateway.admin_url}/api/shadow/accounts").is_success, "the comparer answers")
         children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()
         (comparer,) = [int(pid) for pid in children if "gateway.comparer" in Path(f"/proc/{pid}/cmdline").read_text()]

@@ -43,7 +43,6 @@ async def _under_load(
             running = asyncio.get_running_loop().create_task(load.steady(CONNECTIONS, stop, PAUSE_SECONDS))
             try:
                 await _until(lambda: load.done > 300, "the load runs")
-                await _until(lambda: bool(gateway.events("child.spare")), "the gateway has settled")
                 await act(gateway, load, port)
             finally:
                 stop.set()
@@ -76,6 +75,7 @@ def test_t82_a_killed_worker_costs_what_was_in_flight_on_it(tmp_path: Path, whic
     found: dict[str, float] = {}
 
     async def kill(gateway: GatewayProcess, load: Load, _: int) -> None:
+        await _until(lambda: bool(gateway.events("child.spare")), "a spare worker is there")
         pids = await asyncio.to_thread(gateway.worker_pids)
         victim = pids[which]
         os.kill(victim, signal.SIGSTOP)  # so that what is in flight on it can be counted
