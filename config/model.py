@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from config.calendar import Calendar
 from config.comparing import Compare
 from config.fields import Model, Seconds, Share, Size, key_of_kind
 from config.match import Match, parse_match
@@ -207,6 +208,7 @@ class Routes(Model):
     databases: dict[str, Database] = Field(default_factory=dict)
     upstreams: dict[str, Upstream] = Field(default_factory=dict)
     default: str | None = None
+    calendar: Calendar | None = None
     capabilities: dict[str, Capability] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     path: Path = Field(default=Path("routes.yaml"), exclude=True)

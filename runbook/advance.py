@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from config.errors import DatabaseDown, StranglerError, UnknownCapability
 from config.model import Routes
 from config.reader import read_routes
-from runbook import pauses, runs
+from runbook import durations, pauses, runs
 from runbook.approvals import Decisions, Waiver, decide, decisions_on, give_waiver, waivers_of
 from runbook.checks import findings_of
 from runbook.control import Control
@@ -241,13 +241,16 @@ def _plan_on(ground: Ground) -> Plan:
     given = decisions_on(ground.control, plan.hash, ground.actor)
     left = runs.interrupted(ground.control, ground.name)
     interrupted = f"{left.id} ({left.transition.name}, {left.status})" if left else ""
-    pauses = runs.last_pauses(ground.control, ground.transition, ground.name) if ground.transition.moves_writes else ()
+    moves_writes, control = ground.transition.moves_writes, ground.control
+    pauses = runs.last_pauses(control, ground.transition, ground.name) if moves_writes else ()
+    rehearsed = durations.last(control, ground.name, ground.transition.kind) if moves_writes else None
     return replace(
         plan,
         approved_by=given.approved_by,
         rejected_by=given.rejected_by,
         interrupted=interrupted,
         last_pauses=pauses,
+        rehearsed=rehearsed,
     )
 
 

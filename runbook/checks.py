@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import errors
 
 from cdc import fence, state
 from cdc.mapping import NotInvertible
-from runbook import census, sentinel
+from runbook import census, sentinel, trend
+from runbook.business_calendar import judge_calendar
 from runbook.errors import BudgetExceeded
 from runbook.evidence import judge_comparison
 from runbook.gates import (
@@ -30,6 +32,8 @@ from runbook.gates import (
     judge_writers,
 )
 from runbook.ground import Ground
+from runbook.runs import shadow_since
+from runbook.schema_gate import judge_schema, look_at_schema
 from runbook.sequences import SequencePlan
 from runbook.sides import Side, mapped, table_name
 
@@ -56,11 +60,13 @@ Measure = Callable[[Ground], tuple[Finding, ...]]
 
 
 def findings_of(ground: Ground) -> tuple[Finding, ...]:
-    """Ask every gate of the ground's transition, in order. Raises DatabaseDown, GatewayUnreachable."""
+    """Ask every gate of the transition, in order, and keep the answers. Raises DatabaseDown, GatewayUnreachable."""
     found: list[Finding] = []
     for gate in gates_for(ground.transition, has_sync=ground.sides is not None):
         found += MEASURES[gate.name](ground)
-    return tuple(found)
+    earlier = trend.history(ground.control, ground.name)
+    trend.note(ground.control, ground.name, found)
+    return trend.with_trend(found, earlier)
 
 
 def _gateways(ground: Ground) -> tuple[Finding, ...]:
@@ -78,6 +84,16 @@ def _reversible(ground: Ground) -> tuple[Finding, ...]:
         if isinstance(back := mapping.way_back, NotInvertible)
     ]
     return judge_reversible(len(ground.both.mappings), refused)
+
+
+def _calendar(ground: Ground) -> tuple[Finding, ...]:
+    since = shadow_since(ground.control, ground.name)
+    return judge_calendar(ground.routes.calendar, datetime.now(UTC), since)
+
+
+def _schema(ground: Ground) -> tuple[Finding, ...]:
+    modern = ground.both.modern
+    return (judge_schema(modern.database, look_at_schema(modern)),)
 
 
 def _stream(ground: Ground) -> tuple[Finding, ...]:
@@ -165,6 +181,8 @@ def _sentinel(ground: Ground) -> tuple[Finding, ...]:
 MEASURES: dict[str, Measure] = {
     "gateways": _gateways,
     "reversible": _reversible,
+    "calendar": _calendar,
+    "schema": _schema,
     "stream": _stream,
     "lag": _lag,
     "verify": _verify,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -20,8 +21,20 @@ app = typer.Typer(
 )
 
 
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"strangler {version('strangler')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare() -> None:
+def prepare(
+    version: Annotated[  # noqa: ARG001  # its callback ends the program
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Moves a monolith that cannot stop to new services, one capability at a time."""
     from runbook.logs import configure
 
@@ -46,6 +59,7 @@ for command in (
     people.resume,
     move.abandon,
     care.doctor,
+    care.rehearse,
 ):
     app.command()(command)
 app.add_typer(journal.journal, name="journal")

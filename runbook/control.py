@@ -64,6 +64,26 @@ GATE_RESULT = sa.Table(
     sa.Column("waived_by", TEXT),
     sa.Column("at", TEXT, nullable=False),
 )
+# Every answer of a gate, also outside of runs, for the trend; bounded by who writes it.
+GATE_ANSWER = sa.Table(
+    "gate_answer",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("capability", TEXT, nullable=False, index=True),
+    sa.Column("gate", TEXT, nullable=False),
+    sa.Column("ok", sa.Boolean, nullable=False),
+    sa.Column("value", REAL),
+    sa.Column("at", TEXT, nullable=False),
+)
+REHEARSED = sa.Table(
+    "rehearsed",
+    METADATA,
+    sa.Column("capability", TEXT, primary_key=True),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("step", TEXT, primary_key=True),
+    sa.Column("seconds", REAL, nullable=False),
+    sa.Column("at", TEXT, nullable=False),
+)
 APPROVAL = sa.Table(
     "approval",
     METADATA,

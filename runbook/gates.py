@@ -41,6 +41,12 @@ class Finding:
     why: str
     remedy: str
     waived_by: str = ""
+    value: float | None = None  # what was measured, where the gate measures something
+    trend: str = ""
+
+    def measuring(self, value: float | None) -> Finding:
+        """The same with what was measured."""
+        return replace(self, value=value)
 
     @property
     def blocks(self) -> bool:
@@ -87,6 +93,11 @@ def _needs_way_back(transition: Transition) -> bool:
     return _cutover(transition) or transition.to_stage == "retired"
 
 
+def _cutover_on(transition: Transition) -> bool:
+    """The way back is never closed by a calendar."""
+    return transition.moves_writes and transition.kind == "advance"
+
+
 # In the order in which they are asked: the cheap ones, and those that explain the others, first.
 GATES: tuple[Gate, ...] = (
     Gate(
@@ -103,6 +114,20 @@ GATES: tuple[Gate, ...] = (
         "what modern writes after the cutover could not come back to legacy",
         "strangler sync check names the columns; --residue keeps what lossy ones drop; opaque ones need the SELECT "
         "that gives their sources back, below a line `-- reverse:` in the mapping's file",
+    ),
+    Gate(
+        "calendar",
+        _cutover_on,
+        False,
+        "a cutover in a freeze, or while the day is being closed, meets everybody who is not there to help",
+        "wait, or change `calendar` in routes.yaml",
+    ),
+    Gate(
+        "schema",
+        _to_canary_or_on,
+        True,
+        "a table that lacks what the next step writes fails in its middle; a revision that blocks stops the bank",
+        "strangler migrate upgrade, strangler migrate lint",
     ),
     Gate(
         "stream",
@@ -242,7 +267,7 @@ def judge_lag(seconds: float | None, lag_bytes: int, seconds_max: float) -> Find
     """How far the target is behind; None where nothing was applied yet."""
     is_ok = seconds is not None and seconds <= seconds_max
     evidence = "nothing was applied yet" if seconds is None else f"{seconds:.1f} s, {lag_bytes:,} bytes behind"
-    return BY_NAME["lag"].finding(is_ok, evidence, f"at most {seconds_max:g} s")
+    return BY_NAME["lag"].finding(is_ok, evidence, f"at most {seconds_max:g} s").measuring(seconds)
 
 
 def judge_verify(is_equal: bool | None, rows: int, age_seconds: float | None) -> Finding:
@@ -252,7 +277,8 @@ def judge_verify(is_equal: bool | None, rows: int, age_seconds: float | None) ->
         return gate.finding(False, "never run", threshold)
     found = "no difference" if is_equal else "differences"
     evidence = f"{found} in {rows:,} rows, {age_seconds / 60:.1f} min ago"
-    return gate.finding(is_equal and age_seconds <= VERIFY_AGE_SECONDS_MAX, evidence, threshold)
+    is_ok = is_equal and age_seconds <= VERIFY_AGE_SECONDS_MAX
+    return gate.finding(is_ok, evidence, threshold).measuring(age_seconds)
 
 
 def judge_fences(home: str, home_raised: bool, other_raised: bool) -> Finding:
@@ -265,7 +291,8 @@ def judge_fences(home: str, home_raised: bool, other_raised: bool) -> Finding:
 def judge_transactions(old: Sequence[str], budget_seconds: float) -> Finding:
     """Nobody who has written to the tables stays in a transaction for longer than the budget."""
     evidence = "; ".join(old[:5]) or "none"
-    return BY_NAME["transactions"].finding(not old, evidence, f"no writer open for more than {budget_seconds:g} s")
+    threshold = f"no writer open for more than {budget_seconds:g} s"
+    return BY_NAME["transactions"].finding(not old, evidence, threshold).measuring(len(old))
 
 
 def judge_privileges(missing: Sequence[str]) -> Finding:
@@ -301,7 +328,8 @@ def judge_writers(is_installed: bool, strangers: Sequence[Writer]) -> tuple[Find
 def judge_sentinel(seconds: float | None, problem: str = "") -> Finding:
     """A row went to modern and another came back."""
     evidence = problem if seconds is None else f"round trip in {seconds:.2f} s"
-    return BY_NAME["sentinel"].finding(seconds is not None, evidence, "one round trip through both streams, now")
+    threshold = "one round trip through both streams, now"
+    return BY_NAME["sentinel"].finding(seconds is not None, evidence, threshold).measuring(seconds)
 
 
 def with_waivers(findings: Sequence[Finding], waived: dict[str, str]) -> tuple[Finding, ...]:

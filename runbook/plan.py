@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from runbook.stages import Transition
 
@@ -34,6 +35,17 @@ class Bindings:
     completed_runs: int
 
 
+class Rehearsed(Protocol):
+    """What a rehearsal measured (runbook.durations)."""
+
+    @property
+    def steps(self) -> Mapping[str, float]: ...  # noqa: D102  # seconds by step
+    @property
+    def pause_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def at(self) -> str: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Plan:
     """The actions in order. `interrupted` names a run that was killed and is resolved before anything else."""
@@ -46,11 +58,26 @@ class Plan:
     rejected_by: tuple[str, ...] = ()
     interrupted: str = ""
     last_pauses: tuple[float, ...] = ()
+    rehearsed: Rehearsed | None = None
 
     @property
     def predicted_pause_seconds(self) -> float | None:
-        """How long writes will be held: the median of the last runs of the same move; None where there was none."""
-        return median(self.last_pauses) if self.last_pauses else None
+        """How long writes will be held: as in the last runs of the same move, else as rehearsed; None without."""
+        if self.last_pauses:
+            return median(self.last_pauses)
+        return self.rehearsed.pause_seconds if self.rehearsed else None
+
+    @property
+    def predicted_by(self) -> str:
+        """What the prediction rests on."""
+        if self.last_pauses or self.rehearsed is None:
+            return f"as in the last {len(self.last_pauses)} run(s)"
+        return f"as rehearsed at {self.rehearsed.at[:16]}"
+
+    @property
+    def step_seconds(self) -> Mapping[str, float]:
+        """How long each step took in the last rehearsal; empty without one."""
+        return self.rehearsed.steps if self.rehearsed else {}
 
     @property
     def capability(self) -> str:

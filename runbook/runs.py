@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Literal
 
@@ -186,6 +187,15 @@ def moved_by(control: Control, capability: str) -> str:
     with control.reading() as connection:
         query = sa.select(RUN.c.id).where(passed & (RUN.c.to_stage == "modern")).limit(1)
         return str(connection.execute(query).scalar() or "")
+
+
+def shadow_since(control: Control, capability: str) -> datetime | None:
+    """Return when the comparison last began: the end of the newest run that led forward into shadow."""
+    into_shadow = (RUN.c.capability == capability) & (RUN.c.kind == "advance") & (RUN.c.to_stage == "shadow")
+    query = sa.select(RUN.c.ended_at).where(into_shadow, RUN.c.status == "done").order_by(RUN.c.ended_at.desc())
+    with control.reading() as connection:
+        found = connection.execute(query.limit(1)).scalar()
+    return datetime.fromisoformat(found) if found else None
 
 
 def last_pauses(control: Control, transition: Transition, capability: str, count: int = 5) -> tuple[float, ...]:

@@ -34,11 +34,12 @@ def plan_screen(plan: Plan) -> RenderableType:
     table = Table(box=None, show_header=False, padding=(0, 1))
     for number, action in enumerate(plan.actions, start=1):
         style = "bold" if action.is_final else ""
-        table.add_row(str(number), Text(action.step, style), Text(action.text, style))
+        took = f"{plan.step_seconds[action.step] * 1000:.0f} ms" if action.step in plan.step_seconds else ""
+        table.add_row(str(number), Text(action.step, style), took, Text(action.text, style))
     foot = [Text(f"lost by it: {plan.loses}")] if plan.transition.kind == "back" else []
     if plan.predicted_pause_seconds is not None:
         milliseconds = f"{plan.predicted_pause_seconds * 1000:.0f} ms"
-        foot.append(Text(f"predicted pause {milliseconds}, as in the last {len(plan.last_pauses)} run(s)"))
+        foot.append(Text(f"predicted pause {milliseconds}, {plan.predicted_by}"))
     if plan.approvals_needed:
         foot.append(Text(f"approvals: {len(plan.approved_by)} of {plan.approvals_needed} {_names(plan.approved_by)}"))
     if plan.rejected_by:
@@ -53,9 +54,10 @@ def findings_screen(findings: Sequence[Finding], explain: str | None = None) -> 
     if explain is not None:
         chosen = [finding for finding in findings if explain in (finding.gate, finding.gate.partition(":")[0])]
         return Group(*(_explained(finding) for finding in chosen)) if chosen else Text(f"no gate {explain} here")
-    table = Table("", "gate", "evidence", "needs", box=None, padding=(0, 1))
+    table = Table("", "gate", "evidence", "needs", "before", box=None, padding=(0, 1))
     for finding in findings:
-        table.add_row(_mark(finding), finding.gate, Text(finding.evidence), Text(finding.threshold))
+        words = Text(finding.evidence), Text(finding.threshold), Text(finding.trend or "-")
+        table.add_row(_mark(finding), finding.gate, *words)
     return table
 
 
@@ -147,6 +149,7 @@ def _explained(finding: Finding) -> RenderableType:
         f"{finding.gate}: {'passes' if finding.ok else 'blocks'}",
         f"  evidence   {finding.evidence}",
         f"  needs      {finding.threshold}",
+        f"  before     {finding.trend or 'never asked'}",
         f"  because    {finding.why}",
     ]
     if finding.waived_by:

@@ -94,7 +94,12 @@ def connect(routes: Routes, database: str) -> Connection:
     """Open a connection in autocommit to a database named in routes.yaml. Raises DatabaseDown, NotConfigured."""
     if database not in routes.databases:
         raise NotConfigured(f"databases.{database}", "this run")
-    url = routes.databases[database].url.replace("postgresql+psycopg://", "postgresql://", 1)
+    return connect_to(routes.databases[database].url, database)
+
+
+def connect_to(url: str, database: str) -> Connection:
+    """Open a connection in autocommit to that address; errors call it `database`. Raises DatabaseDown."""
+    url = url.replace("postgresql+psycopg://", "postgresql://", 1)
     with mapped(database):
         return psycopg.connect(
             url,

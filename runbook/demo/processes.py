@@ -76,6 +76,11 @@ class Processes:
     environ: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
 
+    @property
+    def full_environ(self) -> dict[str, str]:
+        """What a child's environment is."""
+        return os.environ | self.environ
+
     def start(self, name: str, arguments: Sequence[str], *, pipe: bool = False) -> Child:
         """Start `python -m runbook.cli ARGUMENTS`, or a module given as `-m NAME`, in a session of its own."""
         command = [sys.executable, *(arguments if arguments[0] == "-m" else ["-m", "runbook.cli", *arguments])]
@@ -86,7 +91,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE if pipe else sink,
                 stderr=sink,
-                env=os.environ | self.environ,
+                env=self.full_environ,
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C reaches the demo alone, which then ends everything in order
             )

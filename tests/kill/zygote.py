@@ -46,13 +46,15 @@ def main() -> None:
 
 def _import_everything() -> None:
     import cdc.verify
+    import migrations.lint
     import runbook.advance
     import runbook.cli
     import runbook.screen_run
     import runbook.screen_sync
     import shadow.store
 
-    assert cdc.verify, (runbook.advance, runbook.cli, runbook.screen_run, runbook.screen_sync, shadow.store)
+    assert cdc.verify, (migrations.lint, shadow.store)
+    assert runbook.advance, (runbook.cli, runbook.screen_run, runbook.screen_sync)
 
 
 def _command(asked: dict[str, Any]) -> NoReturn:

@@ -46,7 +46,7 @@ def names(transition: Transition, *, has_sync: bool = True) -> list[str]:
 
 def test_a_cutover_asks_every_gate_and_the_way_back_those_of_the_data() -> None:
     assert names(CUTOVER) == [gate.name for gate in GATES]
-    assert set(names(CUTOVER)) - set(names(BACK)) == {"reversible", "verify", "comparison"}
+    assert set(names(CUTOVER)) - set(names(BACK)) == {"reversible", "calendar", "schema", "verify", "comparison"}
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_a_cutover_asks_every_gate_and_the_way_back_those_of_the_data() -> None:
         (Transition("advance", "legacy", "shadow"), ["gateways", "stream", "lag"]),
         (
             Transition("advance", "shadow", "canary"),
-            ["gateways", "reversible", "stream", "lag", "verify", "comparison"],
+            ["gateways", "reversible", "schema", "stream", "lag", "verify", "comparison"],
         ),
         (
             Transition("advance", "canary", "canary"),
-            ["gateways", "reversible", "stream", "lag", "verify", "comparison"],
+            ["gateways", "reversible", "schema", "stream", "lag", "verify", "comparison"],
         ),
         (Transition("back", "canary", "shadow"), ["gateways"]),
         (Transition("back", "shadow", "legacy"), ["gateways"]),
@@ -70,7 +70,7 @@ def test_simple_transitions_ask_few(transition: Transition, expected: list[str])
 
 
 def test_without_sync_only_what_needs_no_database() -> None:
-    assert names(CUTOVER, has_sync=False) == ["gateways", "comparison"]
+    assert names(CUTOVER, has_sync=False) == ["gateways", "calendar", "comparison"]
 
 
 @pytest.mark.parametrize(
