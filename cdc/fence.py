@@ -28,7 +28,8 @@ BEGIN
         RETURN coalesce(NEW, OLD);
     END IF;
     RAISE EXCEPTION 'writes to %.% are fenced: they belong to the other system now', TG_TABLE_SCHEMA, TG_TABLE_NAME
-        USING ERRCODE = 'read_only_sql_transaction', HINT = 'Write through the gateway.';
+        USING ERRCODE = 'read_only_sql_transaction', HINT = 'Write through the gateway. During a cutover this lasts '
+            'for seconds, and it ends if the cutover is undone; after one it lasts until `strangler back`.';
 END $$
 """
 _BEFORE = sql.SQL(

@@ -60,7 +60,7 @@ Measure = Callable[[Ground], tuple[Finding, ...]]
 
 
 def findings_of(ground: Ground) -> tuple[Finding, ...]:
-    """Ask every gate of the transition, in order, and keep the answers. Raises DatabaseDown, GatewayUnreachable."""
+    """Ask every gate of the transition, in order, and keep the answers. Raises DatabaseDown."""
     found: list[Finding] = []
     for gate in gates_for(ground.transition, has_sync=ground.sides is not None):
         found += MEASURES[gate.name](ground)
@@ -73,8 +73,8 @@ def _gateways(ground: Ground) -> tuple[Finding, ...]:
     digest = ground.file_digest()
     with suppress(BudgetExceeded):
         # A file that was changed a moment ago may not have arrived yet: that is not a finding.
-        ground.gateways.wait_for_digest(ground.file_digest, 2.0)
-    return (judge_gateways(ground.gateways.tables(), digest),)
+        ground.gateways.wait_for_those_that_answer(ground.file_digest, 2.0)
+    return (judge_gateways(ground.gateways.tables_or_silence(), digest),)
 
 
 def _reversible(ground: Ground) -> tuple[Finding, ...]:

@@ -119,6 +119,24 @@ class LeaseLost(StranglerError):
 
 
 @dataclass(eq=False)
+class RunOfAnotherVersion(StranglerError):
+    """A run was interrupted that this version of the program does not know how to end."""
+
+    run_id: str
+    what: str
+
+    @property
+    def sentence(self) -> str:
+        """Which run, and what is not known of it."""
+        return f"Run {self.run_id} was begun by another version of the program: {self.what} is not known here."
+
+    @property
+    def hint(self) -> str:
+        """Who can."""
+        return "Run the same command with the version that began it; nothing was touched."
+
+
+@dataclass(eq=False)
 class NoSuchTransition(StranglerError):
     """A capability cannot go where the command wants it."""
 

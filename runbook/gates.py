@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from runbook.census import Writer
+from runbook.errors import GatewayUnreachable
 from runbook.gateways import Table
 from runbook.stages import Transition
 
 VERIFY_AGE_SECONDS_MAX = 3600.0
 HEARTBEAT_AGE_SECONDS_MAX = 15.0
+SILENT_REMEDY = "Start that gateway; or stop it for good, and take it out of gateway.instances"
 
 
 @dataclass(frozen=True)
@@ -215,15 +217,20 @@ def gates_for(transition: Transition, *, has_sync: bool) -> tuple[Gate, ...]:
     return tuple(gate for gate in GATES if gate.applies(transition) and (has_sync or not gate.needs_sync))
 
 
-def judge_gateways(tables: Sequence[Table], digest: str) -> Finding:
-    """Every gateway, and every worker in it, has the file as it is now."""
-    behind = [table for table in tables if not table.has(digest)]
-    refused = "; ".join(line for table in behind for line in table.refused[:1])
-    evidence = f"{len(tables)} gateway(s) on {digest[:12]}"
+def judge_gateways(answers: Sequence[Table | GatewayUnreachable], digest: str) -> Finding:
+    """Every gateway answers, and every worker in it has the file as it is now."""
+    gate, threshold = BY_NAME["gateways"], "every gateway and worker on the same file"
+    silent = [each for each in answers if isinstance(each, GatewayUnreachable)]
+    behind = [each for each in answers if isinstance(each, Table) and not each.has(digest)]
+    told = [f"{each.url} does not answer ({each.reason})" for each in silent]
     if behind:
-        evidence = f"not on {digest[:12]}: {', '.join(table.url for table in behind)}"
-        evidence += f" ({refused})" if refused else ""
-    return BY_NAME["gateways"].finding(not behind, evidence, "every gateway and worker on the same file")
+        refused = "; ".join(line for table in behind for line in table.refused[:1])
+        told.append(f"not on {digest[:12]}: {', '.join(table.url for table in behind)}")
+        told[-1] += f" ({refused})" if refused else ""
+    if not told:
+        return gate.finding(True, f"{len(answers)} gateway(s) on {digest[:12]}", threshold)
+    remedy = SILENT_REMEDY if silent else ""
+    return gate.finding(False, "; ".join(told), threshold, remedy=remedy)
 
 
 def judge_reversible(mappings: int, refused: Sequence[tuple[str, str]]) -> tuple[Finding, ...]:

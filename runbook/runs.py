@@ -13,12 +13,13 @@ from typing import Literal
 import sqlalchemy as sa
 
 from runbook.control import GATE_RESULT, RUN, STEP_ATTEMPT, Control, now
+from runbook.errors import RunOfAnotherVersion
 from runbook.execute import Result
 from runbook.gates import Finding
 from runbook.journal import Journal, Page
 from runbook.lease import LEASE_SECONDS, Lease, renew
 from runbook.plan import Plan
-from runbook.stages import Transition
+from runbook.stages import KINDS, STAGES, Transition
 
 POINT_OF_NO_RETURN = "run.committed"
 
@@ -164,9 +165,20 @@ def begin(journal: Journal, lease: Lease, plan: Plan, actor: str) -> RunRecord:
 
 
 def interrupted(control: Control, capability: str) -> Run | None:
-    """Return the capability's run that has neither ended nor been undone."""
+    """Return the capability's run that has neither ended nor been undone. Raises RunOfAnotherVersion."""
     found = _runs(control, (RUN.c.capability == capability) & RUN.c.status.in_(("open", "committed")), 1)
-    return found[0] if found else None
+    return _known(found[0]) if found else None
+
+
+def _known(run: Run) -> Run:
+    """A run of an older version is ended by the steps of this one, which look at reality; a newer one's perhaps not."""
+    of = run.transition
+    unknown = [repr(one) for one in (of.from_stage, of.to_stage) if one not in STAGES]
+    if of.kind not in KINDS:
+        unknown.append(f"the command {of.kind!r}")
+    if unknown:
+        raise RunOfAnotherVersion(run.id, " and ".join(unknown))
+    return run
 
 
 def last_runs(control: Control, capability: str, count: int = 5) -> tuple[Run, ...]:

@@ -11,6 +11,7 @@ from runbook.errors import NoSuchTransition
 Kind = Literal["advance", "back", "abandon"]
 Home = Literal["legacy", "modern"]
 
+KINDS: tuple[Kind, ...] = ("advance", "back", "abandon")
 STAGES: tuple[Stage, ...] = ("legacy", "shadow", "canary", "modern", "retired")
 PERCENT_STEPS = (1.0, 5.0, 25.0, 50.0)
 HOME: dict[Stage, Home] = {

@@ -14,7 +14,15 @@ import pytest
 from config.reader import read_routes
 from runbook.advance import advance, approve, back, make_plan, waive
 from runbook.control import Control
-from runbook.errors import BlockedByGate, LeaseHeld, PlanStale, SpotDifference, StepFailed, WaitingForApproval
+from runbook.errors import (
+    BlockedByGate,
+    LeaseHeld,
+    PlanStale,
+    RunOfAnotherVersion,
+    SpotDifference,
+    StepFailed,
+    WaitingForApproval,
+)
 from runbook.execute import Event
 from runbook.journal import Journal
 from tests.support.standing import Standing, standing
@@ -100,6 +108,36 @@ def test_killed_after_it_goes_on(tmp_path: Path, legacy_db: str, modern_db: str)
             settles_at(bank, MODERN_HOME)
             back(bank.routes, "accounts", actor="alice")
             settles_at(bank, LEGACY_HOME)
+
+
+OLDER = (
+    "DROP TABLE gate_answer",
+    "DROP TABLE rehearsed",
+    "DROP TABLE pause",
+    "UPDATE step_attempt SET step = 'a step of long ago'",
+)
+NEWER = ("UPDATE run SET kind = 'split', to_stage = 'sharded' WHERE status = 'committed'",)
+
+
+@pytest.mark.parametrize(("version", "ends"), [(OLDER, True), (NEWER, False)], ids=["older", "newer"])
+def test_a_run_that_another_version_began_is_finished_or_refused_by_name(
+    tmp_path: Path, legacy_db: str, modern_db: str, version: tuple[str, ...], ends: bool
+) -> None:
+    with standing(tmp_path, legacy_db, modern_db) as bank:
+        killed(bank, "journal", "done")
+        control = Control.of(read_routes(bank.routes))
+        with control.writing() as connection:
+            for statement in version:
+                connection.exec_driver_sql(statement)
+        control.close()
+        if ends:
+            assert advance(bank.routes, "accounts", actor="bob").resolved == "finished"
+            settles_at(bank, MODERN_HOME)
+        else:
+            with pytest.raises(RunOfAnotherVersion, match="the command 'split'") as refused:
+                advance(bank.routes, "accounts", actor="bob")
+            assert "'sharded'" in refused.value.sentence
+            assert (bank.stage, bank.home) == ("canary", "none")
 
 
 def test_a_stream_that_stalls_costs_the_budget_and_nothing_else(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from runbook.census import Writer
+from runbook.errors import GatewayUnreachable
 from runbook.gates import (
     GATES,
     Finding,
@@ -134,6 +135,9 @@ def test_exactly_one_side_accepts_writes(home: bool, other: bool, ok: bool) -> N
 def test_every_gateway_has_the_same_file() -> None:
     good, behind = Table("http://a", "d", ("d",), ()), Table("http://b", "c", ("c",), ("stage: not a stage",))
     assert judge_gateways([good], "d").ok
+    gone = judge_gateways([good, GatewayUnreachable("http://b", "timed out")], "d")
+    assert (gone.ok, gone.evidence) == (False, "http://b does not answer (timed out)")
+    assert "gateway.instances" in gone.remedy
     found = judge_gateways([good, behind], "d")
     assert not found.ok
     assert "http://b" in found.evidence
