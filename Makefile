@@ -8,7 +8,7 @@ SECONDS ?= 600
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points hard-cases conformance fuzz soak
+.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points hard-cases conformance fuzz soak false-pass
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -58,6 +58,9 @@ fuzz: setup ## Hypothesis over the wire, both directions: nothing dirty, nothing
 
 soak: setup ## a million requests with nonces against a hostile upstream: 0 answers to the wrong request
 	$(BIN)/python -m tests.soak --requests $(REQUESTS)
+
+false-pass: setup ## how often the gate passes a candidate that is worse than its limit, looked at after every key
+	$(BIN)/python -m tests.false_pass
 
 check: setup ## reads only: formatting, lint, types, layers
 	$(BIN)/ruff format --check .

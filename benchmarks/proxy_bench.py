@@ -238,13 +238,14 @@ def cpu_and_rss(leader: int) -> tuple[float, float, float]:
 
 
 def share_compared() -> float | None:
-    """Which share of our mirrored requests was compared so far; None where nothing was mirrored."""
+    """Which share of our mirrored requests that have ended was compared; None where nothing was mirrored."""
     with urllib.request.urlopen(f"http://127.0.0.1:{ADMIN}/metrics", timeout=5) as answer:
         found = re.findall(r'strangler_mirror_total\{outcome="(\w+)".*?\} ([0-9.e+]+)', answer.read().decode())
-    counts = dict.fromkeys(("eligible", "compared"), 0.0)
+    counts: dict[str, float] = {"compared": 0.0}
     for outcome, count in found:
         counts[outcome] = counts.get(outcome, 0.0) + float(count)
-    return counts["compared"] / counts["eligible"] if counts["eligible"] else None
+    ended = sum(count for outcome, count in counts.items() if outcome not in ("eligible", "unsampled"))
+    return counts["compared"] / ended if ended else None
 
 
 def end(leader: subprocess.Popen) -> None:

@@ -1,9 +1,11 @@
 """The comparer process: takes events from the workers over a unix socket, judges them, stores the verdicts.
 
-Everything runs in one event loop of a process of its own, so comparing can never delay an answer. A worker sends
-frames: four bytes of length (big-endian) and the event. What waits here is bounded; at the bound we stop reading, the
-worker's own bounded queue fills, and the worker drops and counts. The supervisor speaks to us over a control channel
-of JSON lines; its end of file means that we finish what we have and go.
+Everything runs in one event loop of a process of its own, so comparing can never delay an answer. What waits here is
+bounded (`gateway/backlog.py`); at the bound we stop reading, the worker's own bounded queue fills, and the worker drops
+and counts. With each batch of verdicts goes, in the same transaction, how many events of each worker are stored; the
+worker is told afterwards. So whenever we are killed, the worker knows of every event whether it was stored or lost, and
+counts the lost ones as dropped. The supervisor speaks to us over a control channel of JSON lines; its end of file means
+that we finish what we have and go.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import os
 import signal
 import socket
 import sys
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,15 @@ import structlog
 from config.errors import StranglerError
 from config.model import Routes
 from config.reader import parse_routes
+from gateway.backlog import HELLO, Backlog, Source
 from gateway.judging import Judge, keeper_of
 from gateway.tripwire import Tripwire
+from shadow.engine import place_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
 from shadow.tally import Judged
 
-LENGTH_BYTES = 4
-FRAME_BYTES_MAX = 64 << 20
-QUEUE_FRAMES_MAX = 20_000
-QUEUE_BYTES_MAX = 32 << 20
 SLICE_FRAMES_MAX = 64
 BATCH_EVENTS_MAX = 1000
 BATCH_BYTES_MAX = 16 << 20
@@ -51,83 +50,6 @@ NICENESS = 5
 _log = structlog.get_logger()
 
 
-class Backlog:
-    """Frames that wait to be judged; connections that are paused because there are too many."""
-
-    def __init__(self) -> None:
-        self.arrived = asyncio.Event()
-        self.sources: set[asyncio.Transport] = set()
-        self._frames: deque[bytes] = deque()
-        self._bytes = 0
-        self._paused: set[asyncio.Transport] = set()
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a bound is reached."""
-        return len(self._frames) >= QUEUE_FRAMES_MAX or self._bytes >= QUEUE_BYTES_MAX
-
-    def put(self, frame: bytes, source: asyncio.Transport) -> None:
-        """Add a frame; at a bound its source is not read from any more."""
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        self.arrived.set()
-        if self.is_full and not source.is_closing():
-            source.pause_reading()
-            self._paused.add(source)
-
-    def take(self, count: int) -> list[bytes]:
-        """Up to that many frames, oldest first; where there is room again, the sources go on."""
-        taken = [self._frames.popleft() for _ in range(min(count, len(self._frames)))]
-        self._bytes -= sum(map(len, taken))
-        if not self._frames:
-            self.arrived.clear()
-        if self._paused and not self.is_full:
-            for source in self._paused:
-                if not source.is_closing():
-                    source.resume_reading()
-            self._paused.clear()
-        return taken
-
-
-class Frames(asyncio.Protocol):
-    """One worker's connection: bytes to frames."""
-
-    def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to push back."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
-            self._backlog.sources.add(transport)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        """The worker has gone, and everything that it sent is in the backlog."""
-        self._backlog.sources.discard(self._transport)
-
-    def data_received(self, data: bytes) -> None:
-        """Cut off every frame that is complete."""
-        buffer = self._buffer
-        buffer += data
-        start = 0
-        while len(buffer) - start >= LENGTH_BYTES:
-            body = start + LENGTH_BYTES
-            length = int.from_bytes(buffer[start:body], "big")
-            if length > FRAME_BYTES_MAX:
-                _log.error("comparer.frame_too_large", bytes=length)
-                self._transport.abort()
-                return
-            if len(buffer) < body + length:
-                break
-            self._backlog.put(bytes(buffer[body : body + length]), self._transport)
-            start = body + length
-        del buffer[:start]
-
-
 class Comparer:
     """Judges the backlog and stores the verdicts, batch by batch."""
 
@@ -139,6 +61,8 @@ class Comparer:
         self._batch: list[Judged] = []
         self._batch_since = 0.0
         self._batch_bytes = 0
+        self._judged: set[Source] = set()
+        self._greeting: set[Source] = set()
         self._invalid_frames = 0
 
     def put_judge(self, judge: Judge) -> None:
@@ -162,13 +86,19 @@ class Comparer:
 
     @property
     def _is_enough(self) -> bool:
-        return len(self._batch) >= BATCH_EVENTS_MAX or self._batch_bytes >= BATCH_BYTES_MAX
+        is_large = len(self._batch) >= BATCH_EVENTS_MAX or self._batch_bytes >= BATCH_BYTES_MAX
+        return is_large or bool(self._greeting)
 
     def judge_slice(self, now: float) -> None:
         """Judge a bounded number of frames, so that the loop stays responsive."""
         if not self._batch:
             self._batch_since = now
-        for frame in self.backlog.take(SLICE_FRAMES_MAX):
+        for frame, source in self.backlog.take(SLICE_FRAMES_MAX):
+            if frame == HELLO:
+                self._greeting.add(source)
+                continue
+            source.number += 1
+            self._judged.add(source)
             try:
                 event = decode(frame)
             except FrameInvalid as error:
@@ -183,11 +113,18 @@ class Comparer:
             self._batch_bytes += len(frame)
 
     def flush(self) -> None:
-        """Store what is judged. Raises StoreDown, and then the batch is kept."""
-        if self._batch:
-            self.store.record(self._batch)
+        """Store what is judged and tell the workers. Raises StoreDown, and then the batch is kept."""
+        if self._judged:
+            self.store.record(self._batch, {source.worker: source.number for source in self._judged})
+            for source in self._judged:
+                source.tell(source.number)
+            self._judged.clear()
             self._batch = []
             self._batch_bytes = 0
+        while self._greeting:
+            source = next(iter(self._greeting))
+            source.tell(self.store.stored_of(source.worker))
+            self._greeting.discard(source)
 
     async def drain(self, seconds: float) -> None:
         """Judge and store all that has arrived, as far as the time allows; what is lost is said."""
@@ -255,11 +192,13 @@ class Process:
         routes = self._read()
         judge = Judge(routes)
         self._comparer = Comparer(
-            Store(Path(message["store"]), keeper=keeper_of(judge, os.environ)), judge, Tripwire(self._origin)
+            Store(place_of(routes, Path(message["store"])), keeper=keeper_of(judge, os.environ)),
+            judge,
+            Tripwire(self._origin),
         )
         # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
         listener = socket.socket(fileno=int(message["socket"]))
-        self._server = await self._loop.create_unix_server(lambda: Frames(self._comparer.backlog), sock=listener)
+        self._server = await self._loop.create_unix_server(lambda: Source(self._comparer.backlog), sock=listener)
         self._tasks.add(self._loop.create_task(self._work()))
         return {"digest": routes.digest}
 

@@ -45,6 +45,7 @@ class Mirror:
         self.bytes_held = 0
         self.is_draining = False
         self._metrics = metrics
+        link.totals = metrics.mirror
         self._token_key = token_key
         self._agreements = Agreements(self.token)
         self._live: set[Shot] = set()
@@ -118,7 +119,6 @@ class Mirror:
 
     def account(self, kind: Kind, plan: Plan, what: str) -> None:
         """Count a request that does not become a pair."""
-        self._metrics.mirror[plan.name, f"{kind}_{what}"] += 1
         self.link.count(kind, plan.name, plan.capability or "", what)
 
     def call(self, pool: Pool, message: Message, plan: Plan, done: Done) -> Call:
@@ -150,7 +150,6 @@ class Mirror:
             if noted == TRAVELS:
                 self._hand_over(shot, (control, candidate), None)
                 return
-            self._metrics.mirror[plan.name, "compared"] += 1
             shot.finish()
             if noted == NOTED_ALL:
                 self._send_agreements()
@@ -206,7 +205,6 @@ class Mirror:
             again=None if again is None else (again[0].observation(), again[1].observation()),
         )
         if self.link.hand_over(pair):
-            self._metrics.mirror[plan.name, "compared"] += 1
             shot.finish()
         else:
             shot.end("dropped", "comparer_away" if self.link.is_away else "queue_full")

@@ -121,7 +121,7 @@ def _verify(ground: Ground) -> tuple[Finding, ...]:
 
 
 def _comparison(ground: Ground) -> tuple[Finding, ...]:
-    return judge_comparison(ground.store_path, ground.name, ground.capability)
+    return judge_comparison(ground.store_place, ground.name, ground.capability)
 
 
 def _fences(ground: Ground) -> tuple[Finding, ...]:

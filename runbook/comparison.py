@@ -19,6 +19,7 @@ from config.reader import read_routes
 from gateway.judging import decoder_of
 from gateway.subject import subject_of
 from runbook.control import run_directory
+from shadow.engine import place_of
 from shadow.findings import RuleFinding, findings_of
 from shadow.gate import GateVerdict, evidence_of, judge
 from shadow.judge_file import judge_lines
@@ -79,7 +80,7 @@ class Report:
 def read_report(routes_path: Path, capability: str, today: date | None = None) -> Report:
     """Read the store of the gateway beside routes.yaml. Raises UnknownCapability, StoreDown."""
     routes = _routes_with(routes_path, capability)
-    with closing(_store(routes_path)) as store:
+    with closing(_store(routes)) as store:
         summary = store.summary(capability)
     verdict = judge(evidence_of(summary), routes.capabilities[capability].gates)
     rules = {route.name: route.compare for route in routes.routes}
@@ -92,13 +93,13 @@ def read_report(routes_path: Path, capability: str, today: date | None = None) -
 
 def read_again(routes_path: Path, capability: str, against: Path) -> Rejudged:
     """Judge the stored pairs by another routes.yaml's rules. Raises UnknownCapability, StoreDown, NoPairsStored."""
-    _routes_with(routes_path, capability)
+    routes_now = _routes_with(routes_path, capability)
     vault = vault_of(os.environ)
     if vault is None:
         raise NoPairsStored(capability)
     today = datetime.now(UTC).date()
     rules = {route.name: Rules.of(route.compare, today) for route in read_routes(against).routes}
-    with closing(_store(routes_path)) as store:
+    with closing(_store(routes_now)) as store:
         kept, seen = store.kept(capability, vault)
     return rejudge(kept, seen, rules, redactor_of(run_directory(routes_path)))
 
@@ -110,7 +111,7 @@ def erase(routes_path: Path, capability: str, keys: list[str]) -> int:
     if not secret.exists():
         return 0
     subjects = [subject_of(key.encode(), secret.read_bytes()) for key in keys]
-    with closing(_store(routes_path)) as store:
+    with closing(_store(routes)) as store:
         return store.erase(capability, subjects)
 
 
@@ -121,8 +122,8 @@ def _routes_with(routes_path: Path, capability: str) -> Routes:
     return routes
 
 
-def _store(routes_path: Path) -> Store:
-    return Store(run_directory(routes_path) / "shadow.db")
+def _store(routes: Routes) -> Store:
+    return Store(place_of(routes, run_directory(routes.path) / "shadow.db"))
 
 
 def judge_pairs(routes_path: Path, pairs: Path) -> Iterator[str]:

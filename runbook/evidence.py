@@ -10,12 +10,12 @@ from shadow.gate import Evidence, GateVerdict, Reason, evidence_of, judge
 from shadow.store import Store
 
 
-def judge_comparison(store_path: Path, name: str, capability: Capability) -> tuple[Finding, ...]:
+def judge_comparison(place: Path | str, name: str, capability: Capability) -> tuple[Finding, ...]:
     """Return one finding for each condition of the gate. Raises StoreDown."""
     gate = BY_NAME["comparison"]
-    if not store_path.exists():
+    if isinstance(place, Path) and not place.exists():
         return (gate.finding(False, "nothing was compared yet", "a comparison"),)
-    store = Store(store_path)
+    store = Store(place)
     try:
         evidence = evidence_of(store.summary(name))
     finally:

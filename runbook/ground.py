@@ -78,9 +78,11 @@ class Ground:
         return self.both.stream_from(self.new.home)
 
     @property
-    def store_path(self) -> Path:
-        """Where the comparer keeps its verdicts."""
-        return run_directory(self.routes.path) / "shadow.db"
+    def store_place(self) -> Path | str:
+        """Where the comparer keeps its verdicts: a file, or the URL of a database."""
+        from shadow.engine import place_of
+
+        return place_of(self.routes, run_directory(self.routes.path) / "shadow.db")
 
     def file_digest(self) -> str:
         """Compute the digest of routes.yaml as it is now."""

@@ -133,7 +133,7 @@ class ComparisonBegins(GroundStep):
         """Reset the store."""
         from shadow.store import Store
 
-        store = Store(self.ground.store_path)
+        store = Store(self.ground.store_place)
         try:
             store.reset(self.ground.name, datetime.now(UTC).timestamp())
         finally:

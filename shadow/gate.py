@@ -6,9 +6,10 @@ modern may ever have been about another customer than legacy's (`compare.identit
 1. mismatches: the share of distinct keys that ever mismatched, on any route, is below `gates.mismatch_rate`, by the
    test in `shadow/rate.py`. No single route may be proven above the limit either, so that a rare route that is
    broken does not hide behind a busy one that is well (at confidence 1 - alpha / routes).
-2. coverage: on every route the share of countable requests that were compared with a result, and the share of
-   shapes seen, reach `gates.coverage`. The share of shapes not seen yet is estimated by Good and Turing: the number
-   of shapes seen once over the number of answers looked at (Good 1953).
+2. coverage: on every route the share of countable requests that were compared with a result, and the shares of
+   answers whose status classes and whose shape have been seen, reach `gates.coverage`. The share of what has not been
+   seen yet is estimated by Good and Turing: how many kinds were seen once over how many answers were looked at (Good
+   1953).
 3. latency: p99 of modern over legacy on the same requests is within `gates.latency_p99_ratio`.
 4. accounting: the numbers add up.
 
@@ -18,6 +19,7 @@ Pure: time is in the evidence.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -46,6 +48,7 @@ class RouteEvidence:
     accounting: Accounting
     shapes_seen: int
     shapes_unseen_share: float
+    classes_unseen_share: float
     latency: LatencyEstimate | None
     foreign: int = 0
 
@@ -93,12 +96,16 @@ def evidence_of(summary: Summary) -> Evidence:
 
 
 def _route_evidence(route: RouteSummary) -> RouteEvidence:
-    looked_at = sum(route.shapes.values())
-    once = sum(count == 1 for count in route.shapes.values())
-    unseen = once / looked_at if looked_at else 1.0
     return RouteEvidence(
-        route.route, route.keys, route.accounting, len(route.shapes), unseen, estimate(route.latency), route.foreign
-    )
+        route.route, route.keys, route.accounting, len(route.shapes), unseen_share(route.shapes),
+        unseen_share(route.statuses), estimate(route.latency), route.foreign,
+    )  # fmt: skip
+
+
+def unseen_share(seen: Mapping[str, int]) -> float:
+    """The estimated share of answers that are of a kind not seen yet, from how often each kind was seen."""
+    looked_at = sum(seen.values())
+    return sum(count == 1 for count in seen.values()) / looked_at if looked_at else 1.0
 
 
 def new_keys_per_second(timeline: tuple[Moment, ...]) -> float:
@@ -196,9 +203,12 @@ def _coverage(evidence: Evidence, gates: Gates) -> list[Reason]:
             text = f"only {percent(accounting.coverage)} of {accounting.countable:,} requests were compared"
             text += f", floor {percent(gates.coverage)}"
             found.append(Reason("coverage", "need more", route.route, text, f"Look at: {_largest_loss(accounting)}."))
-        elif 1 - route.shapes_unseen_share < gates.coverage:
-            text = f"about {percent(route.shapes_unseen_share)} of its answers have a shape not seen yet"
-            found.append(Reason("coverage", "need more", route.route, text, "More traffic on this route."))
+            continue
+        for unseen, kind in ((route.classes_unseen_share, "status class"), (route.shapes_unseen_share, "shape")):
+            if 1 - unseen < gates.coverage:
+                text = f"about {percent(unseen)} of its answers have a {kind} not seen yet"
+                found.append(Reason("coverage", "need more", route.route, text, "More traffic on this route."))
+                break
     return found
 
 

@@ -1,26 +1,21 @@
-"""shadow.db: what the comparer has learned, added batch by batch, read by anyone while it is being written.
+"""What the comparer has learned: added batch by batch, read by anyone while it is being written.
 
-One process writes (the comparer; a runbook resets a capability before a shadow run), any number read. SQLite in WAL
-mode lets a reader see one consistent state whatever the writer does. `record` is one transaction: after a crash a
-batch is there as a whole or not at all, so the accounting adds up at every moment. Nothing is kept in memory between
-batches.
+One process writes (the comparer; a runbook resets a capability before a shadow run), any number read, and each reader
+sees one moment (`shadow/engine.py`). `record` is one transaction: after a crash a batch is there as a whole or not at
+all, so the accounting adds up at every moment. Nothing is kept in memory between batches.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, delete, event, select, update
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert  # SQLite understands what it makes
 
-from config.errors import StranglerError
 from shadow import tables
 from shadow.clusters import add_clusters
+from shadow.engine import Place, StoreDown, Transaction, engine_of
 from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, seen_counts
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
@@ -30,10 +25,11 @@ from shadow.timeline import add_pairs
 from shadow.upserts import upsert
 from shadow.vault import Vault
 
-BUSY_SECONDS_MAX = 10
 MISMATCHING_KEYS_EXTRA_MAX = 100_000
 DETAILS_MAX = 64
+SOURCE_SECONDS_KEPT = 7 * 86400.0
 WHOLE_CAPABILITY = ""
+__all__ = ["Store", "StoreDown"]
 
 _RUN = insert(tables.run)
 _NEW_RUN = _RUN.on_conflict_do_nothing()
@@ -69,43 +65,39 @@ _ADD_TO_SCOPE = (
         keys_mismatched=tables.scope.c.keys_mismatched + bindparam("turned"),
     )
 )
-
-
-@dataclass(eq=False)
-class StoreDown(StranglerError):
-    """shadow.db can be neither read nor written."""
-
-    path: Path
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """The file, and what SQLite said."""
-        return f"The comparison's file {self.path} cannot be used: {self.reason}."
-
-    @property
-    def hint(self) -> str:
-        """It is derived data."""
-        return "Check the disk and its permissions; the file may be deleted, and comparing then starts anew."
+_PUT_SOURCES = upsert(tables.source, put=("stored", "at"))
+_FORGET_SOURCES = delete(tables.source).where(tables.source.c.at < bindparam("before"))
+_STORED = select(tables.source.c.stored).where(tables.source.c.worker == bindparam("which"))
 
 
 class Store:
-    """The comparison's file; made with its tables where it is missing. Raises StoreDown."""
+    """The comparison's file or database; its tables are made where they are missing. Raises StoreDown."""
 
-    def __init__(self, path: Path, *, seed: int | None = None, keeper: Keeper | None = None) -> None:
-        self.path = Path(path)
+    def __init__(self, place: Place, *, seed: int | None = None, keeper: Keeper | None = None) -> None:
+        self.place = place
         self.keeper = keeper
         self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
-        self._engine = _engine(self.path)
+        self._engine = engine_of(place)
 
-    def record(self, events: Sequence[Judged]) -> None:
-        """Add a batch of events, each pair with its verdict, in one transaction. Raises StoreDown."""
+    def record(self, events: Sequence[Judged], stored: Mapping[str, int] | None = None) -> None:
+        """Add a batch of events, each pair with its verdict, in one transaction. `stored` says for each worker how many
+        of its events are stored with these. Raises StoreDown."""
         capabilities = tally(events)
         with self._writing() as connection:
             for capability, sums in capabilities.items():
                 self._add_capability(connection, capability, sums)
             if self.keeper is not None:
                 self.keeper.keep(connection, events)
+            if stored:
+                at = max((event.at for event, _ in events), default=0.0)
+                rows = [{"worker": worker, "stored": number, "at": at} for worker, number in stored.items()]
+                connection.execute(_PUT_SOURCES, rows)
+                connection.execute(_FORGET_SOURCES, {"before": at - SOURCE_SECONDS_KEPT})
+
+    def stored_of(self, worker: str) -> int:
+        """How many events of that worker are stored. Raises StoreDown."""
+        with self._reading() as connection:
+            return int(connection.execute(_STORED, {"which": worker}).scalar() or 0)
 
     def kept(self, capability: str, vault: Vault) -> tuple[list[Kept | None], dict[tuple[str, str], int]]:
         """The stored pairs of a capability (None for each whose key is gone), and how many each sample stands for."""
@@ -137,11 +129,11 @@ class Store:
         """Give the file free."""
         self._engine.dispose()
 
-    def _writing(self) -> _Transaction:
-        return _Transaction(self._engine, self.path, "BEGIN IMMEDIATE")
+    def _writing(self) -> Transaction:
+        return Transaction(self._engine, self.place, writes=True)
 
-    def _reading(self) -> _Transaction:
-        return _Transaction(self._engine, self.path, "BEGIN")
+    def _reading(self) -> Transaction:
+        return Transaction(self._engine, self.place, writes=False)
 
     def _add_capability(self, connection: Connection, capability: str, sums: CapabilityTally) -> None:
         first = sums.first_at if sums.last_at else 0.0
@@ -159,57 +151,6 @@ class Store:
         _add_keys(connection, scope_id, route.keys)
         add_clusters(connection, scope_id, route.clusters, self._random)
         add_times(connection, scope_id, [pair.times for pair in route.pairs if pair.times], self._random)
-
-
-class _Transaction:
-    """A connection inside one transaction that is committed at the end, or rolled back by an exception."""
-
-    def __init__(self, engine: Engine, path: Path, begin: str) -> None:
-        self._engine, self._path, self._begin = engine, path, begin
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = self._engine.connect()
-        except OperationalError as error:
-            raise StoreDown(self._path, str(error.orig)) from error
-        try:
-            self._connection.exec_driver_sql(self._begin)
-        except OperationalError as error:
-            self._connection.close()
-            raise StoreDown(self._path, str(error.orig)) from error
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        try:
-            with self._connection:
-                self._connection.rollback() if kind else self._connection.commit()
-        except OperationalError as failure:
-            raise StoreDown(self._path, str(failure.orig)) from failure
-        if isinstance(error, OperationalError):
-            raise StoreDown(self._path, str(error.orig)) from error
-
-
-def _engine(path: Path) -> Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS_MAX})
-    event.listen(engine, "connect", _prepare)
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version != tables.SCHEMA_VERSION:
-                tables.metadata.drop_all(connection)
-                tables.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
-            connection.commit()
-    except OperationalError as error:
-        raise StoreDown(path, str(error.orig)) from error
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _run(capability: str, at: float) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The tables of shadow.db, the file in which the comparer keeps what it has learned.
+"""The tables of the store in which the comparer keeps what it has learned.
 
 A scope is a route of a capability, or the whole capability (route is empty). All of it is derived from traffic, holds
 no value of an answer in clear, and may be deleted at any time at the cost of the evidence.
@@ -6,11 +6,25 @@ no value of an answer in clear, and may be deleted at any time at the cost of th
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 KEYS_MAX = 1_000_000
 """Distinct keys held for each scope; past it the evidence stands still rather than being estimated."""
+
+Whole = BigInteger().with_variant(Integer, "sqlite")
+"""Counts, and hashes of 64 bits."""
 
 metadata = MetaData()
 
@@ -22,14 +36,21 @@ run = Table(
     Column("last_at", Float, nullable=False),
     Column("moment_seconds", Float, nullable=False),
 )
+source = Table(
+    "source",
+    metadata,
+    Column("worker", String, primary_key=True),
+    Column("stored", Whole, nullable=False),
+    Column("at", Float, nullable=False),
+)
 scope = Table(
     "scope",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("capability", String, nullable=False),
     Column("route", String, nullable=False),
-    Column("distinct_keys", Integer, nullable=False),
-    Column("keys_mismatched", Integer, nullable=False),
+    Column("distinct_keys", Whole, nullable=False),
+    Column("keys_mismatched", Whole, nullable=False),
     UniqueConstraint("capability", "route"),
 )
 counter = Table(
@@ -38,14 +59,14 @@ counter = Table(
     Column("scope_id", Integer, primary_key=True),
     Column("what", String, primary_key=True),
     Column("detail", String, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("count", Whole, nullable=False),
     sqlite_with_rowid=False,
 )
 seen_key = Table(
     "seen_key",
     metadata,
     Column("scope_id", Integer, primary_key=True),
-    Column("key", Integer, primary_key=True),
+    Column("key", Whole, primary_key=True),
     Column("mismatched", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -57,8 +78,8 @@ cluster = Table(
     Column("path", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("shape", String, nullable=False),
-    Column("occurrences", Integer, nullable=False),
-    Column("races", Integer, nullable=False),
+    Column("occurrences", Whole, nullable=False),
+    Column("races", Whole, nullable=False),
     Column("first_at", Float, nullable=False),
     Column("last_at", Float, nullable=False),
     UniqueConstraint("scope_id", "path", "kind", "shape"),
@@ -79,7 +100,7 @@ latency = Table(
     metadata,
     Column("scope_id", Integer, primary_key=True),
     Column("modern_first", Boolean, primary_key=True),
-    Column("pairs", Integer, nullable=False),
+    Column("pairs", Whole, nullable=False),
     Column("sum_log", Float, nullable=False),
     Column("sum_log_squared", Float, nullable=False),
     sqlite_with_rowid=False,
@@ -99,10 +120,10 @@ moment = Table(
     metadata,
     Column("capability", String, primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("compared", Integer, nullable=False),
-    Column("disagreeing", Integer, nullable=False),
-    Column("new_keys", Integer, nullable=False),
-    Column("timed", Integer, nullable=False),
+    Column("compared", Whole, nullable=False),
+    Column("disagreeing", Whole, nullable=False),
+    Column("new_keys", Whole, nullable=False),
+    Column("timed", Whole, nullable=False),
     Column("legacy_seconds", Float, nullable=False),
     Column("modern_seconds", Float, nullable=False),
     sqlite_with_rowid=False,
@@ -125,5 +146,5 @@ kept_count = Table(
     Column("capability", String, primary_key=True),
     Column("route", String, primary_key=True),
     Column("verdict", String, primary_key=True),
-    Column("seen", Integer, nullable=False),
+    Column("seen", Whole, nullable=False),
 )

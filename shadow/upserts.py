@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import Table
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy.dialects.postgresql import Insert, insert  # SQLite understands what it makes
 
 
 def upsert(table: Table, *, add: Sequence[str] = (), put: Sequence[str] = (), by: Sequence[str] = ()) -> Insert:

@@ -24,7 +24,9 @@ def summary_with(name: str = "$.balance", mismatched: int = 20) -> Summary:
         (timed,),
         (Cluster(name, "value", "9.9 / -", 15, 2, 1_790_000_000.0, 1_790_000_200.0, (sample,)),),
     )
-    good = RouteSummary("GET /good", Accounting(50, verdicts={"equal": 50}), Keys(50), shapes={"200 - {a}": 50})
+    good = RouteSummary(
+        "GET /good", Accounting(50, verdicts={"equal": 50}), Keys(50), {}, {"2xx/2xx": 50}, {"200 - {a}": 50}
+    )
     moments = tuple(
         Moment(1_790_000_000.0 + 10 * number, 10.0, 10, number % 3, 2, 0.01 + number / 1e4, 0.012)
         for number in range(15)

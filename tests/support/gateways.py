@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateway.backlog import HELLO_BYTES, NAME_BYTES, NUMBER_BYTES
 from shadow.observation import Event, Pair, decode
 
 CALL_SECONDS = 15.0
@@ -48,10 +49,14 @@ class Comparer:
 
     def _read(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError), sock, sock.makefile("rb") as stream:
+            stored = int.from_bytes(stream.read(HELLO_BYTES)[NAME_BYTES:], "big")
+            sock.sendall(stored.to_bytes(NUMBER_BYTES, "big"))
             while length := stream.read(4):
                 event = decode(stream.read(int.from_bytes(length, "big")))
                 self.events.append(event)
                 self.told += getattr(event, "count", 1)
+                stored += 1
+                sock.sendall(stored.to_bytes(NUMBER_BYTES, "big"))
 
     def close(self) -> None:
         for sock in (self._listener, *self._open):

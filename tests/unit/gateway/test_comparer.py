@@ -5,14 +5,15 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from config.reader import parse_routes
 from gateway import comparer
+from gateway.backlog import NAME_BYTES, Backlog, Source
 from gateway.child import Child, Program, Reply
-from gateway.comparer import Backlog, Comparer, Frames
+from gateway.comparer import Comparer
 from gateway.judging import Judge
 from shadow.observation import Dropped, Event, encode
 from shadow.store import Store, StoreDown
@@ -23,62 +24,9 @@ COMMAND = (sys.executable, "-m", "gateway.comparer")
 ROUTE = "GET /plain/{id}"
 
 
-class FakeTransport:
-    def __init__(self) -> None:
-        self.is_reading, self.is_aborted = True, False
-
-    def is_closing(self) -> bool:
-        return self.is_aborted
-
-    def pause_reading(self) -> None:
-        self.is_reading = False
-
-    def resume_reading(self) -> None:
-        self.is_reading = True
-
-    def abort(self) -> None:
-        self.is_aborted = True
-
-
 def framed(event: Event) -> bytes:
     frame = encode(event)
     return len(frame).to_bytes(4, "big") + frame
-
-
-def test_frames_are_cut_wherever_the_bytes_break() -> None:
-    stream = b"".join(framed(pair(ROUTE, b"%d" % n, b"1")) for n in range(3))
-    for size in (1, 3, 7, len(stream)):
-        backlog = Backlog()
-        frames = Frames(backlog)
-        frames._transport = cast("asyncio.Transport", FakeTransport())
-        for start in range(0, len(stream), size):
-            frames.data_received(stream[start : start + size])
-        assert [len(frame).to_bytes(4, "big") + frame for frame in backlog.take(9)] == [
-            framed(pair(ROUTE, b"%d" % n, b"1")) for n in range(3)
-        ]
-
-
-def test_a_length_beyond_the_bound_ends_the_connection() -> None:
-    transport = FakeTransport()
-    frames = Frames(Backlog())
-    frames._transport = cast("asyncio.Transport", transport)
-    frames.data_received(b"\xff\xff\xff\xff")
-    assert transport.is_aborted
-
-
-@pytest.mark.parametrize("bound", ["QUEUE_FRAMES_MAX", "QUEUE_BYTES_MAX"])
-def test_a_full_backlog_stops_reading_until_there_is_room(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparer, bound, 2)
-    backlog, transport = Backlog(), FakeTransport()
-    backlog.put(b"1", cast("asyncio.Transport", transport))
-    assert transport.is_reading
-    backlog.put(b"2", cast("asyncio.Transport", transport))
-    assert not transport.is_reading
-    assert backlog.take(1) == [b"1"]
-    assert transport.is_reading
-    assert backlog.arrived.is_set()
-    backlog.take(1)
-    assert not backlog.arrived.is_set()
 
 
 def test_a_store_that_is_down_loses_nothing_while_we_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,15 +34,15 @@ def test_a_store_that_is_down_loses_nothing_while_we_live(tmp_path: Path, monkey
     failures = iter([True, True, False])
 
     class Flaky(Store):
-        def record(self, events: Any) -> None:
+        def record(self, events: Any, stored: Any = None) -> None:
             if next(failures):
-                raise StoreDown(self.path, "disk full")
-            super().record(events)
+                raise StoreDown(self.place, "disk full")
+            super().record(events, stored)
 
     async def story() -> None:
         one = Comparer(Flaky(tmp_path / "shadow.db"), Judge(parse_routes(TEXT.encode(), tmp_path / "routes.yaml", {})))
-        one.backlog.put(encode(pair(ROUTE, b"1", b"1")), cast("asyncio.Transport", FakeTransport()))
-        one.backlog.put(b"no event", cast("asyncio.Transport", FakeTransport()))
+        one.backlog.put(encode(pair(ROUTE, b"1", b"1")), Source(Backlog()))
+        one.backlog.put(b"no event", Source(Backlog()))
         one.judge_slice(0.0)
         await one._store_batch()
         assert one.store.summary("accounts").accounting.verdicts == {"equal": 1}
@@ -107,7 +55,7 @@ def test_a_store_that_is_down_loses_nothing_while_we_live(tmp_path: Path, monkey
 def test_a_drain_waits_for_workers_that_are_still_connected(tmp_path: Path) -> None:
     async def story() -> None:
         one = Comparer(Store(tmp_path / "shadow.db"), Judge(parse_routes(TEXT.encode(), tmp_path / "routes.yaml", {})))
-        worker = cast("asyncio.Transport", FakeTransport())
+        worker = Source(one.backlog)
         one.backlog.sources.add(worker)
         draining = asyncio.ensure_future(one.drain(10))
         await asyncio.sleep(0)
@@ -146,7 +94,9 @@ async def _verdicts(child: Child, wanted: int) -> dict[str, int]:
 def test_the_process_judges_what_workers_send_and_follows_the_table(tmp_path: Path) -> None:
     async def story() -> None:
         child = await _started(tmp_path)
-        _, writer = await asyncio.open_unix_connection(f"{tmp_path}/c.sock")
+        reader, writer = await asyncio.open_unix_connection(f"{tmp_path}/c.sock")
+        writer.write(b"w" * NAME_BYTES + bytes(8))
+        assert await reader.readexactly(8) == bytes(8)
         bodies = b'{"served_by":1}', b'{"served_by":2}'
         writer.write(framed(pair(ROUTE, *bodies)) + framed(Dropped(ROUTE, "accounts", "queue_full", count=2)))
         assert await _verdicts(child, 3) == {"equivalent": 1, "queue_full": 2}
@@ -168,6 +118,34 @@ def test_the_process_judges_what_workers_send_and_follows_the_table(tmp_path: Pa
     asyncio.run(story())
     accounting = Store(tmp_path / "shadow.db").summary("accounts").accounting
     assert accounting.accounted == 504
+
+
+def test_what_is_stored_is_told_after_it_is_and_a_name_is_answered_first(tmp_path: Path) -> None:
+    told: list[int] = []
+
+    class Heard(Source):
+        def tell(self, number: int) -> None:
+            assert one.store.stored_of(self.worker) == number
+            told.append(number)
+
+    def source(sent_before: int) -> Heard:
+        heard = Heard(one.backlog)
+        heard.data_received(b"w" * NAME_BYTES + sent_before.to_bytes(8, "big") + framed(pair(ROUTE, b"1", b"1")) * 2)
+        return heard
+
+    one = Comparer(Store(tmp_path / "shadow.db"), Judge(parse_routes(TEXT.encode(), tmp_path / "routes.yaml", {})))
+    source(0)
+    for _ in range(2):
+        one.judge_slice(0.0)
+        one.flush()
+    assert told == [0, 2]
+    source(5)  # a comparer before this one got three events more and was killed
+    for _ in range(2):
+        one.judge_slice(0.0)
+        one.flush()
+    assert told == [0, 2, 2, 7]
+    assert one.store.summary("accounts").accounting.compared == 4
+    one.store.close()
 
 
 def test_it_ends_by_itself_when_the_supervisor_is_gone(tmp_path: Path) -> None:

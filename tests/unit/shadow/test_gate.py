@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from config.model import Gates
 from shadow.accounting import Accounting
-from shadow.gate import Evidence, GateVerdict, evidence_of, judge, new_keys_per_second
+from shadow.gate import Evidence, GateVerdict, evidence_of, judge, new_keys_per_second, unseen_share
 from shadow.summary import Keys, LatencyGroup, Moment, RouteSummary, Summary
 
 GATES = Gates(mismatch_rate=0.01, confidence=0.95, coverage=0.95, latency_p99_ratio=1.5)
@@ -18,6 +18,7 @@ GOOD = RouteSummary(
     Accounting(1000, {}, {}, {}, {"equal": 990, "race": 10}),
     Keys(600, 0),
     shapes={"200 application/json {a}": 500, "404 -": 5},
+    statuses={"2xx/2xx": 990, "4xx/4xx": 10},
     latency=latency(1.1),
 )
 
@@ -91,6 +92,17 @@ def test_a_route_that_sampling_left_out_does_not_block() -> None:
 def test_shapes_that_keep_coming_block() -> None:
     found = verdict(replace(GOOD, shapes={f"200 - {number}": 1 for number in range(50)}))
     assert told(found) == [("coverage", "need more", "GET /a")]
+
+
+def test_status_classes_that_keep_coming_block() -> None:
+    found = verdict(replace(GOOD, statuses={"2xx/2xx": 17, "4xx/4xx": 1, "5xx/5xx": 1, "4xx/5xx": 1}))
+    assert told(found) == [("coverage", "need more", "GET /a")]
+    assert "status class" in found.reasons[0].text
+
+
+def test_what_is_unseen_is_estimated_from_what_was_seen_once() -> None:
+    assert unseen_share({}) == 1.0
+    assert unseen_share({"a": 7, "b": 1, "c": 2}) == 0.1
 
 
 def test_a_slow_candidate_fails_and_an_uncertain_one_waits() -> None:

@@ -10,7 +10,7 @@ from tests.support.answers import DIFFERENT, EQUAL, REDACTOR, pair
 VAULT = Vault({"a": b"a" * 32})
 
 
-def store_with(path: Path, keep: int = 3, seconds: float = 100.0, vault: Vault = VAULT) -> Store:
+def store_with(path: Path | str, keep: int = 3, seconds: float = 100.0, vault: Vault = VAULT) -> Store:
     keeping = Keeping(keep, seconds, Reading(NO_RULES))
     return Store(path, keeper=Keeper(vault, lambda route: keeping if route != "other" else None, REDACTOR, seed=1))
 

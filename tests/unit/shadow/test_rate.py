@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.rate import judge_rate, log_evidence
+from tests.false_pass import first_answer, judge_quickly, simulate
 
 
 @pytest.mark.parametrize(("limit", "needed"), [(0.01, 472), (0.001, 4741), (0.0001, 47436)])
@@ -28,43 +29,26 @@ def test_the_evidence_has_the_mean_one_under_the_limit() -> None:
     assert math.isclose(mean, 1.0, rel_tol=1e-9)
 
 
-def looked_at_all_the_time(rate: float, limit: float, keys: int, answer: str, chance: random.Random) -> bool:
-    # The answer can only turn to `pass` while keys agree and to `fail` at a mismatch, so that is where we look.
-    mismatched, seen = 0, 0
-    while seen < keys:
-        run = min(keys - seen, int(math.log(1.0 - chance.random()) / math.log1p(-rate)))
-        seen += run
-        if run and answer == "pass" and judge_quickly(seen, mismatched, limit) == "pass":
-            return True
-        if seen < keys:
-            seen, mismatched = seen + 1, mismatched + 1
-            if answer == "fail" and judge_quickly(seen, mismatched, limit) == "fail":
-                return True
-    return False
-
-
-def judge_quickly(keys: int, mismatched: int, limit: float) -> str:
-    if log_evidence(keys, mismatched, limit, limit) < math.log(20):
-        return "need more"
-    return "pass" if mismatched < limit * keys else "fail"
-
-
 def test_the_quick_form_is_the_same_test() -> None:
     for keys, mismatched in [(471, 0), (472, 0), (10, 5), (2000, 3), (2000, 60), (300, 3)]:
         assert judge_rate(keys, mismatched, 0.01).answer == judge_quickly(keys, mismatched, 0.01)
 
 
-@pytest.mark.parametrize("excess", [1.0001, 1.5])
-def test_a_candidate_above_the_limit_passes_at_most_one_time_in_twenty_however_often_one_looks(excess: float) -> None:
-    chance, runs, limit = random.Random(20261123), 1000, 0.01
-    passes = sum(looked_at_all_the_time(limit * excess, limit, 20_000, "pass", chance) for _ in range(runs))
-    assert passes <= 0.05 * runs
+@pytest.mark.parametrize("times", [1.0001, 1.5])
+def test_a_candidate_above_the_limit_passes_at_most_one_time_in_twenty_however_often_one_looks(times: float) -> None:
+    row = simulate(0.01, times, 1000, 20_000)
+    assert row.share <= 0.05
 
 
 def test_a_candidate_below_the_limit_fails_at_most_one_time_in_twenty_and_passes_in_the_end() -> None:
     chance, runs, limit = random.Random(7), 500, 0.01
-    assert sum(looked_at_all_the_time(limit * 0.999, limit, 20_000, "fail", chance) for _ in range(runs)) <= 0.05 * runs
-    assert sum(looked_at_all_the_time(limit / 10, limit, 20_000, "pass", chance) for _ in range(200)) >= 190
+    fails = sum(first_answer(limit * 0.999, limit, 20_000, "fail", chance) is not None for _ in range(runs))
+    assert fails <= 0.05 * runs
+    assert simulate(limit, 0.1, 200, 20_000).passes >= 190
+
+
+def test_a_pass_comes_at_the_first_key_that_allows_it() -> None:
+    assert first_answer(0.0, 0.01, 1000, "pass", random.Random(1)) == 472
 
 
 @given(st.integers(0, 3000), st.integers(0, 40), st.sampled_from([0.001, 0.01, 0.05]))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shadow import engine, tables
 from shadow import store as module
-from shadow import tables
 from shadow.accounting import problems
 from shadow.compare import Verdict
 from shadow.observation import Agreed, Dropped, Errored, Pair, Skipped
@@ -90,7 +90,7 @@ def test_nothing_is_known_about_an_unknown_capability(store: Store) -> None:
 
 def test_a_second_opener_finds_what_the_first_stored(store: Store) -> None:
     store.record([(pair({}, {}), EQUAL)])
-    again = Store(store.path)
+    again = Store(store.place)
     assert again.summary("accounts").accounting.eligible == 1
     assert again.capabilities() == ("accounts",)
     again.close()
@@ -180,7 +180,7 @@ def test_no_value_reaches_the_disk(store: Store) -> None:
     ours, theirs = answer({"name": secret}), answer({"name": secret[::-1]}, side="modern")
     store.record([(pair(ours, theirs), verdict_on(ours, theirs))])
     store.close()
-    written = b"".join(path.read_bytes() for path in store.path.parent.iterdir())
+    written = b"".join(path.read_bytes() for path in store.place.parent.iterdir())
     assert b"$.name" in written
     assert secret.encode() not in written
     assert secret[::-1].encode() not in written
@@ -189,9 +189,9 @@ def test_no_value_reaches_the_disk(store: Store) -> None:
 def test_a_locked_file_is_an_error_of_ours_and_the_batch_can_be_recorded_later(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_SECONDS_MAX", 0.05)
-    hasty = Store(store.path)
-    other = sqlite3.connect(store.path, isolation_level=None)
+    monkeypatch.setattr(engine, "BUSY_SECONDS_MAX", 0.05)
+    hasty = Store(store.place)
+    other = sqlite3.connect(store.place, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(20):
         with pytest.raises(StoreDown, match="locked"):
