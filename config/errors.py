@@ -15,19 +15,24 @@ FAILED, USAGE = 1, 2
 
 
 class StranglerError(Exception):
-    """The root. Subclasses are `@dataclass(eq=False)` and define `sentence`, and `hint` where somebody can act."""
+    """The root. Subclasses are `@dataclass(eq=False)` and define `sentence`, and `hint` where somebody can act.
+
+    Where both are fixed words around facts, they are the templates `says` and `remedy` over `self`.
+    """
 
     exit_code: ClassVar[int] = FAILED
+    says: ClassVar[str] = ""
+    remedy: ClassVar[str] = ""
 
     @property
     def sentence(self) -> str:
         """What is wrong and where, as one sentence without values of rows, bodies or headers."""
-        return type(self).__name__
+        return self.says.format(self=self) or type(self).__name__
 
     @property
     def hint(self) -> str:
         """What the person who reads it should do; empty where there is nothing to add."""
-        return ""
+        return self.remedy.format(self=self)
 
     def __str__(self) -> str:
         return f"{self.sentence} {self.hint}".strip()

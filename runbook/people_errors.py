@@ -18,36 +18,25 @@ class Paused(StranglerError):
     since: str
     reason: str
     exit_code: ClassVar[int] = BLOCKED
-
-    @property
-    def sentence(self) -> str:
-        """By whom, since when, why."""
-        return f"{self.capability} was paused by {self.actor} at {self.since[:16]}: {self.reason}."
-
-    @property
-    def hint(self) -> str:
-        """Resume, or go back, which is always allowed."""
-        return f"strangler resume {self.capability}; strangler back {self.capability} is allowed meanwhile"
+    says: ClassVar[str] = "{self.capability} was paused by {self.actor} at {self.since:.16}: {self.reason}."
+    remedy: ClassVar[str] = "strangler resume {self.capability}; strangler back {self.capability} is allowed meanwhile"
 
 
 @dataclass(eq=False)
 class PromotionStopped(StranglerError):
-    """Automatic promotion went no further."""
+    """Automatic promotion went no further. The reason is a sentence without its full stop."""
 
     capability: str
     stage: str
     reason: str
     exit_code: ClassVar[int] = BLOCKED
+    says: ClassVar[str] = "{self.capability} stays in stage {self.stage}: {self.reason}."
+    remedy: ClassVar[str] = (
+        "strangler report {self.capability} shows the verdict; run the same command again when it is mended"
+    )
 
-    @property
-    def sentence(self) -> str:
-        """Where it is now, and why."""
-        return f"{self.capability} stays in stage {self.stage}: {self.reason.rstrip('.')}."
-
-    @property
-    def hint(self) -> str:
-        """Look at the verdict."""
-        return f"strangler report {self.capability} shows the verdict; run the same command again when it is mended"
+    def __post_init__(self) -> None:
+        self.reason = self.reason.rstrip(".")
 
 
 @dataclass(eq=False)
@@ -56,16 +45,8 @@ class StreamsRun(StranglerError):
 
     capability: str
     database: str
-
-    @property
-    def sentence(self) -> str:
-        """Which."""
-        return f"A process still reads the slot of {self.capability} in {self.database}."
-
-    @property
-    def hint(self) -> str:
-        """Stop it."""
-        return f"Stop `strangler sync run {self.capability}` and run the same command again."
+    says: ClassVar[str] = "A process still reads the slot of {self.capability} in {self.database}."
+    remedy: ClassVar[str] = "Stop `strangler sync run {self.capability}` and run the same command again."
 
 
 @dataclass(eq=False)
@@ -75,11 +56,7 @@ class WaiverTooLong(StranglerError):
     asked: str
     longest: str
     exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """What was asked for, and what is possible."""
-        return f"A waiver lasts more than nothing and at most {self.longest}, not {self.asked}."
+    says: ClassVar[str] = "A waiver lasts more than nothing and at most {self.longest}, not {self.asked}."
 
 
 @dataclass(eq=False)
@@ -88,11 +65,7 @@ class NeedsTwoPeople(StranglerError):
 
     what: str
     exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """What needs them."""
-        return f"{self.what} needs two different people."
+    says: ClassVar[str] = "{self.what} needs two different people."
 
 
 @dataclass(eq=False)
@@ -102,11 +75,7 @@ class UnknownGate(StranglerError):
     gate: str
     known: tuple[str, ...]
     exit_code: ClassVar[int] = USAGE
-
-    @property
-    def sentence(self) -> str:
-        """The name."""
-        return f"There is no gate {self.gate!r}."
+    says: ClassVar[str] = "There is no gate {self.gate!r}."
 
     @property
     def hint(self) -> str:

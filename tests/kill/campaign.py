@@ -237,28 +237,41 @@ def _keep_logs(folder: Path, total: Total) -> None:
             (kept / file.name).write_bytes(file.read_bytes())
 
 
+def deaths(outcomes: Sequence[Outcome]) -> tuple[set[str], set[str], set[tuple[str, str]]]:
+    """At which points a command died; at which the one that recovered died again; and at which two different ones."""
+    once: set[str] = set()
+    twice: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    for one in outcomes:
+        first = one.spec.orders.crash.partition("#")[0]
+        second = one.spec.again.crash.partition("#")[0] if one.spec.again else ""
+        if first and one.died:
+            once.add(first)
+        if first and second and one.died > 1:
+            if first == second:
+                twice.add(first)
+            else:
+                pairs.add((first, second))
+    return once, twice, pairs
+
+
 def report(total: Total) -> str:
     """The kill report."""
     hits = Counter(name for one in total.outcomes for name in one.hits)
     died = [one for one in total.outcomes if one.spec.orders.crash or one.spec.orders.line]
-    at = {one.spec.orders.crash.partition("#")[0] for one in total.outcomes if one.spec.orders.crash and one.died}
-    at |= {
-        one.spec.again.crash.partition("#")[0]
-        for one in total.outcomes
-        if one.spec.again and one.spec.again.crash and one.died > 1
-    }
+    once, twice, pairs = deaths(total.outcomes)
+    at = once | {second for _, second in pairs} | twice
     lines = {
         one.spec.orders.line or (one.spec.again.line if one.spec.again else 0) for one in total.outcomes if one.died
     }
     lines.discard(0)
-    pairs = [one for one in total.outcomes if one.spec.again and one.died >= 2]
     sometimes = Counter(what for one in total.outcomes for what in one.sometimes)
     faults = Counter(one.spec.fault for one in total.outcomes if one.spec.fault)
     operations: Counter[str] = Counter()
     for one in total.outcomes:
         operations.update(one.operations)
     rows: list[tuple[str, Any]] = [
-        ("seed", total.seed),
+        ("seed", f"{total.seed}; run n has seed {total.seed * 1000} + n - 1"),
         ("runs", f"{total.runs} in {total.worlds} worlds, {monotonic() - total.began:.0f} s"),
         (
             "operations",
@@ -269,13 +282,15 @@ def report(total: Total) -> str:
             f"{sum(one.commands for one in total.outcomes):,}, of which {sum(one.died for one in total.outcomes)} were killed",
         ),
         ("crash points", f"died at {len(at)} of {len(NAMES)}{_missing(set(NAMES) - at, total)}"),
+        ("  died once", f"at {len(once)} of {len(NAMES)}"),
+        ("  died twice", f"at {len(twice)} of {len(NAMES)}, there and again when the command recovered"),
+        ("  in pairs", f"{len(pairs)} pairs of two different points"),
         ("points passed", f"{sum(1 for name in NAMES if hits[name])} of {len(NAMES)}"),
         (
             "execute.py",
             f"died at {len(lines)} of {len(lines_of_execute())} lines"
             + (f"; no way reaches {', '.join(map(str, total.unreached_lines))}" if total.unreached_lines else ""),
         ),
-        ("died twice", f"{len(pairs)} runs"),
         ("runs that died", f"{len([one for one in died if one.died])}"),
         ("faults", ", ".join(f"{name} {count}" for name, count in sorted(faults.items())) or "none"),
         ("sometimes", ", ".join(f"{what}: {count}" for what, count in sometimes.most_common()) or "nothing"),
@@ -299,7 +314,10 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m tests.kill SEED RUNS`: the report on stdout; 0 without a violation."""
-    seed, runs = int(arguments[0]), int(arguments[1])
+    if len(arguments) != 2 or not all(one.isdecimal() for one in arguments):
+        say("usage: python -m tests.kill SEED RUNS    (make kill SEED=1 RUNS=300; make kill-smoke)")
+        return 2
+    seed, runs = map(int, arguments)
     total = campaign(seed, runs, say, with_lines=runs >= 200)
     sys.stdout.write(f"{report(total)}\n")
     return 1 if total.violations else 0
