@@ -17,12 +17,12 @@ FAILED, USAGE = 1, 2
 class StranglerError(Exception):
     """The root. Subclasses are `@dataclass(eq=False)` and define `sentence`, and `hint` where somebody can act.
 
-    Where both are fixed words around facts, they are the templates `says` and `remedy` over `self`.
+    Where both are fixed words around facts, they are the templates `says` and `advises` over `self`.
     """
 
     exit_code: ClassVar[int] = FAILED
     says: ClassVar[str] = ""
-    remedy: ClassVar[str] = ""
+    advises: ClassVar[str] = ""
 
     @property
     def sentence(self) -> str:
@@ -32,7 +32,7 @@ class StranglerError(Exception):
     @property
     def hint(self) -> str:
         """What the person who reads it should do; empty where there is nothing to add."""
-        return self.remedy.format(self=self)
+        return self.advises.format(self=self)
 
     def __str__(self) -> str:
         return f"{self.sentence} {self.hint}".strip()

@@ -19,7 +19,7 @@ class Paused(StranglerError):
     reason: str
     exit_code: ClassVar[int] = BLOCKED
     says: ClassVar[str] = "{self.capability} was paused by {self.actor} at {self.since:.16}: {self.reason}."
-    remedy: ClassVar[str] = "strangler resume {self.capability}; strangler back {self.capability} is allowed meanwhile"
+    advises: ClassVar[str] = "strangler resume {self.capability}; strangler back {self.capability} is allowed meanwhile"
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class PromotionStopped(StranglerError):
     reason: str
     exit_code: ClassVar[int] = BLOCKED
     says: ClassVar[str] = "{self.capability} stays in stage {self.stage}: {self.reason}."
-    remedy: ClassVar[str] = (
+    advises: ClassVar[str] = (
         "strangler report {self.capability} shows the verdict; run the same command again when it is mended"
     )
 
@@ -46,7 +46,7 @@ class StreamsRun(StranglerError):
     capability: str
     database: str
     says: ClassVar[str] = "A process still reads the slot of {self.capability} in {self.database}."
-    remedy: ClassVar[str] = "Stop `strangler sync run {self.capability}` and run the same command again."
+    advises: ClassVar[str] = "Stop `strangler sync run {self.capability}` and run the same command again."
 
 
 @dataclass(eq=False)
