@@ -49,7 +49,7 @@ class Explanation:
 
 def explain(routes: Routes, method: str, target: str, headers: Iterable[tuple[str, str]] = ()) -> Explanation:
     """What this routes.yaml does with that request, whose body is not known. A Host is made up if none is given."""
-    request, reason = _read(method, target, headers)
+    request, reason = read_request(method, target, headers)
     if reason is not None:
         problem = PROBLEMS[reason]
         words = (f"It is answered with {problem.status} here and goes nowhere: {problem.detail}",)
@@ -65,7 +65,7 @@ def explain(routes: Routes, method: str, target: str, headers: Iterable[tuple[st
     return _explained(routes, found, request, (method, target))
 
 
-def _read(method: str, target: str, headers: Iterable[tuple[str, str]]) -> tuple[Request, str | None]:
+def read_request(method: str, target: str, headers: Iterable[tuple[str, str]]) -> tuple[Request, str | None]:
     """The request as the gateway would read it from the wire, and why it would refuse it."""
     named = list(headers)
     if not any(name.strip().lower() == "host" for name, _ in named):

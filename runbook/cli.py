@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from config.errors import StranglerError
-from runbook.commands import care, compare, demo, journal, migrate, move, people, routes, run, tools
+from runbook.commands import care, compare, demo, journal, migrate, move, people, replay, routes, run, tools
 
 app = typer.Typer(
     name="strangler",
@@ -68,6 +68,7 @@ app.add_typer(migrate.migrate, name="migrate")
 app.command()(compare.report)
 app.command()(compare.judge)
 app.command()(compare.erase)
+app.command()(replay.replay)
 app.add_typer(tools.copybook, name="copybook")
 app.command()(run.legacy)
 app.command()(run.service)

@@ -38,6 +38,28 @@ def terminal(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding
     return Group(*parts)
 
 
+def terminal_replayed(summary: Summary) -> RenderableType:
+    """What `strangler replay` prints for a capability: where its requests went, and the worst differences."""
+    accounting = summary.accounting
+    lost = [(f"skipped: {reason}", count) for reason, count in accounting.skipped.items()]
+    lost += [(f"no answer from {side}", count) for side, count in accounting.errored.items()]
+    disagreeing = f"{figures.count(accounting.disagreeing)} different"
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (
+                f"{wording.printable(summary.capability)}: {disagreeing}",
+                "bold red" if accounting.disagreeing else "bold",
+            ),
+            f" of {figures.count(accounting.compared)} compared, {figures.count(accounting.eligible)} requests",
+        ),
+        *(Text(f"  {figures.count(count)} {wording.printable(what)}", style="dim") for what, count in lost),
+        Text(),
+        _routes(summary),
+    ]
+    clusters = worst_clusters(summary)
+    return Group(*parts, *((Text(), _clusters(clusters)) if clusters else ()))
+
+
 def terminal_rejudged(again: Rejudged) -> RenderableType:
     """What `strangler report --against` prints: for each route and verdict, what its stored pairs would be now."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -1,0 +1,114 @@
+"""`strangler replay`: what was recorded goes to both sides at its pace, and never to a side with a write that must not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.reader import parse_routes
+from runbook.replay import Pace, replay
+from shadow.recording import RecordingInvalid, read_recording
+from tests.support.waiting import wait_until
+from tests.support.wire import Upstream, answer, raw, upstream
+
+ROUTES = """
+version: 1
+upstreams: {{monolith: {{url: "{legacy}"}}, ledger: {{url: "{modern}", timeout: 2s}}}}
+capabilities: {{accounts: {{legacy: monolith, modern: ledger, stage: shadow}}}}
+routes:
+  - {{match: "GET /accounts/{{id}}", capability: accounts, compare: {{ignore: ["$.by"]}}}}
+  - {{match: "POST /transfers", capability: accounts, shadow: dry_run}}
+  - {{match: "POST /orders", capability: accounts}}
+"""
+JSON = b"Content-Type: application/json\r\n"
+Sides = tuple[Upstream, Upstream]
+
+
+@pytest.fixture
+def sides() -> Iterator[Sides]:
+    with upstream() as legacy, upstream() as modern:
+        legacy.respond, modern.respond = answer(b'{"a":1,"by":1}', extra=JSON), answer(b'{"a":1,"by":2}', extra=JSON)
+        yield legacy, modern
+
+
+def started(folder: Path, sides: Sides, lines: list[dict[str, Any]], *options: str) -> subprocess.Popen[str]:
+    (folder / "routes.yaml").write_text(ROUTES.format(legacy=sides[0].url, modern=sides[1].url))
+    (folder / "requests.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = [sys.executable, "-m", "runbook.cli", "replay", "requests.jsonl", "--json", *options]
+    environ = {**os.environ, "STRANGLER_REDACTION_KEY": "a key of sixteen bytes or more"}
+    return subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+    out, error = process.communicate(timeout=60)
+    assert out, error
+    return process.returncode, json.loads(out)
+
+
+def reads(count: int) -> list[dict[str, Any]]:
+    return [{"target": f"/accounts/{number}", "headers": [["Accept", "*/*"]]} for number in range(count)]
+
+
+def booked(body: bytes) -> dict[str, Any]:
+    headers = [["Content-Type", "application/json"]]
+    recorded = {"status": 200, "headers": headers, "body_base64": base64.b64encode(body).decode()}
+    return {"method": "POST", "target": "/transfers", "headers": headers, "body_base64": "e30=", "answer": recorded}
+
+
+def test_reads_go_to_both_and_writes_only_as_their_route_says_at_a_steady_rate(tmp_path: Path, sides: Sides) -> None:
+    legacy, modern = sides
+    lines = [*reads(5), booked(b'{"a":1,"by":2}'), {"method": "POST", "target": "/orders"}, {"target": "/elsewhere"}]
+    began = time.monotonic()
+    code, told = ended(started(tmp_path, sides, lines, "--rate", "20"))
+    assert time.monotonic() - began >= 7 / 20  # the eighth request is sent after seven intervals
+    assert code == 0
+    assert (told["requests"], told["interrupted"], told["not_sent"]) == (8, False, {"no_capability": 1})
+    routes = {route["route"]: route["accounting"] for route in told["capabilities"]["accounts"]["routes"]}
+    assert routes["GET /accounts/{id}"]["verdicts"] == {"equivalent": 5}
+    assert routes["POST /transfers"]["verdicts"] == {"equal": 1}
+    assert routes["POST /orders"]["skipped"] == {"write_never": 1}
+    assert {one.method for one in legacy.requests} == {b"GET"}
+    (write,) = [one for one in modern.requests if one.method == b"POST"]
+    assert (write.target, write.body, write.all("x-shadow")) == (b"/transfers", b"{}", [b"dry-run"])
+    assert [one.all("x-shadow") for one in modern.requests if one.method == b"GET"] == [[b"mirror"]] * 5
+    assert all(not one.all("x-shadow") for one in legacy.requests)
+
+
+def test_differences_are_told_and_a_side_that_does_not_answer_is_counted(tmp_path: Path, sides: Sides) -> None:
+    says, modern = answer(b'{"a":2,"by":2}', extra=JSON), sides[1]
+    closes = raw(b"", close=True)
+    modern.respond = lambda received, sock: (closes if received.target == b"/accounts/0" else says)(received, sock)
+    code, told = ended(started(tmp_path, sides, [*reads(2), booked(b'{"a":1}')], "--rate", "1000"))
+    assert (code, told["differs"]) == (6, True)
+    routes = told["capabilities"]["accounts"]["routes"]
+    assert {(cluster["path"], cluster["kind"]) for route in routes for cluster in route["clusters"]} == {
+        ("$.a", "value"), ("$.by", "extra"),
+    }  # fmt: skip
+    assert [route["accounting"]["errored"] for route in routes] == [{"modern": 1}, {}]
+
+
+def test_after_an_interrupt_nothing_more_is_sent_and_what_there_was_is_told(tmp_path: Path, sides: Sides) -> None:
+    process = started(tmp_path, sides, reads(10_000), "--rate", "50")
+    wait_until(lambda: len(sides[0].requests) >= 3, "some were sent", 20)
+    process.send_signal(signal.SIGINT)
+    code, told = ended(process)
+    assert (code, told["interrupted"]) == (130, True)
+    accounting = told["capabilities"]["accounts"]["routes"][0]["accounting"]
+    assert sum(accounting["verdicts"].values()) == told["requests"] == len(sides[0].requests) < 10_000
+
+
+def test_a_line_that_is_none_ends_it_and_is_named(tmp_path: Path, sides: Sides) -> None:
+    routes = parse_routes(ROUTES.format(legacy=sides[0].url, modern=sides[1].url).encode(), tmp_path / "r.yaml", {})
+    (tmp_path / "requests.jsonl").write_text('{"target": "/accounts/1"}\n{"no": "target"}\n')
+    with pytest.raises(RecordingInvalid, match="Line 2"):
+        replay(routes, read_recording(tmp_path / "requests.jsonl"), Pace(1000))
