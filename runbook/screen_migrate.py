@@ -70,14 +70,15 @@ def measured_screen(found: Sequence[Measured]) -> RenderableType:
     return table
 
 
-def listeners() -> Listeners:
-    """One line on stderr for each statement that ran, with its locks and its time; and for each retry."""
+def listeners(keep: Callable[[RanStatement], None]) -> Listeners:
+    """One line on stderr for each statement that ran, with its locks and its time; it is kept. One for each retry."""
 
     def ran(statement: RanStatement) -> None:
         words = " ".join(statement.sql.split())
         if words.upper().startswith(_SCHEMA_WORDS):
             locks = "; ".join(statement.locks) or "no lock that lasts"
             print(f"{statement.seconds * 1000:8.1f} ms  {words[:100]}  [{locks}]", file=sys.stderr)
+            keep(statement)
 
     def retried(statement: str) -> None:
         print(f"no lock for: {statement[:100]}; trying again", file=sys.stderr)

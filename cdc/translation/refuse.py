@@ -14,6 +14,10 @@ from sqlglot import exp
 from cdc.translation.refusals import NOWHERE, Place, Refusal
 
 _ONE_TABLE = "A mapping reads one table, row by row; make a file of its own for each table."
+_LOOKUP = (
+    "Write the rows of a small code table as DECODE or CASE, which changes with the mapping and has a way back; make a "
+    "file of its own for any other table."
+)
 _CONSTANT = "Map a column of the table instead: the same row must give the same result at any time."
 
 
@@ -94,9 +98,9 @@ _GENERAL = (
         "(+)",
         lambda n: isinstance(n, exp.Column) and bool(n.args.get("join_mark")),
         "the outer join would become an inner join",
-        _ONE_TABLE,
+        _LOOKUP,
     ),
-    Rule("a join", _has("joins", "laterals"), "a change of the other table would not reach the target", _ONE_TABLE),
+    Rule("a join", _has("joins", "laterals"), "a change of the other table would not reach the target", _LOOKUP),
     Rule("CONNECT BY", _has("connect"), "PostgreSQL does not have it", _ONE_TABLE),
     Rule(
         "KEEP (DENSE_RANK)",
@@ -125,7 +129,7 @@ _GENERAL = (
         "a sub-query",
         lambda n: isinstance(n, exp.Subquery | exp.Exists) or (isinstance(n, exp.Select) and n.parent is not None),
         "a change of its rows would not reach the target",
-        _ONE_TABLE,
+        _LOOKUP,
     ),
     Rule("FOR XML or FOR JSON", _has("for_"), "it would be dropped in translation", "Map the columns one by one."),
     Rule("WITH CHECK OPTION", _option("CHECK OPTION"), "it would be dropped in translation", "Leave it out."),

@@ -81,13 +81,15 @@ def migrate_upgrade(
     Example: LEDGER_DB=postgresql://... strangler migrate upgrade ledger
     """
     from migrations.upgrade import upgrade
+    from migrations.watch import RanStatement
     from runbook.contract_stage import stage_that_allows
     from runbook.screen_migrate import listeners
 
     run = stage_that_allows(routes, service) if branch == "contract" else None
-    applied = upgrade(database, service, branch, run=run, mend=repair, listeners=listeners())
+    ran: list[RanStatement] = []
+    applied = upgrade(database, service, branch, run=run, mend=repair, listeners=listeners(ran.append))
     if json:
-        show_json({"applied": applied})
+        show_json({"applied": applied, "statements": ran})
         return
     for revision in applied:
         typer.echo(f"{revision.revision}  {revision.title}  {revision.seconds:.2f} s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,12 +11,14 @@ from subprocess import run
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
 from config.errors import DatabaseDown
 from migrations import upgrade as upgrades
 from migrations.errors import AnotherUpgradeRuns, IndexesInvalid, LockNotGiven, RevisionEdited, RevisionFailed
 from migrations.upgrade import Listeners, upgrade
 from migrations.watch import RanStatement
+from runbook.cli import app
 
 REVISIONS = ["ledger_0001", "ledger_0002", "ledger_0003"]
 ONE = "import sys; from migrations.upgrade import upgrade; print(len(upgrade(sys.argv[1])))"
@@ -84,6 +88,24 @@ def test_each_statement_is_told_with_the_lock_it_takes_and_its_time(modern_db: s
     (altered,) = [one for one in ran if one.sql.startswith("ALTER TABLE")]
     assert altered.locks == ("item: AccessExclusiveLock",)
     assert altered.seconds > 0
+
+
+def test_the_command_prints_each_statement_with_its_locks_and_its_time(
+    modern_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(modern_db) as connection:
+        connection.execute("CREATE TABLE public.item (id int PRIMARY KEY)")
+    folder = folder_with(tmp_path / "r", 'op.execute("ALTER TABLE public.item ADD COLUMN note text")')
+    monkeypatch.setenv("LEDGER_DB", modern_db)
+    done = CliRunner().invoke(app, ["migrate", "upgrade", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    assert re.search(
+        r"\d+\.\d ms  ALTER TABLE public.item ADD COLUMN note text  \[item: AccessExclusiveLock\]", done.stderr
+    )
+    (altered,) = [
+        one for one in json.loads(done.stdout)["statements"] if one["sql"].startswith("ALTER TABLE public.item")
+    ]
+    assert (altered["locks"], altered["seconds"] > 0) == (["item: AccessExclusiveLock"], True)
 
 
 def test_a_revision_that_was_edited_after_it_ran_is_refused(modern_db: str, tmp_path: Path) -> None:
