@@ -20,29 +20,32 @@ from cdc.mapping import Mapping
 from cdc.pgoutput import as_datetime
 from cdc.script import Step, play
 from cdc.session import Session
+from cdc.source_types import SourceTypes
+from cdc.staging import Staging
 from cdc.state import checkpoint
-from cdc.statements import ROLES, Statements, trusted
+from cdc.statements import Statements, trusted
 from cdc.stream_errors import RowRefused, ValueMissing, reason_of
 
-DURABLE_SECONDS = 1.0  # how often the target is asked to make durable what may then be confirmed
+DURABLE_SECONDS = 1.0  # how often the target is asked what is durable and may be confirmed
+FLUSH_SECONDS = 10.0  # what is not durable by itself after so long is made so
 REFUSALS = (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.RaiseException)
 
 
 class Applier:
     """Applies the parts of one stream, one after the other. `mappings` are in the order parents before children."""
 
-    def __init__(self, session: Session, mappings: Sequence[Mapping], position: int) -> None:
+    def __init__(self, session: Session, mappings: Sequence[Mapping], position: int, types: SourceTypes) -> None:
         self._session = session
         self._conn = session.conn
-        self._statements = {one.source_table: Statements(one, place) for place, one in enumerate(mappings)}
+        self._statements = {
+            one.source_table: Statements(one, place, types.is_text) for place, one in enumerate(mappings)
+        }
         self._is_open = False  # a target transaction has begun: the last part had no ending
-        self._has_staged = False  # staging tables have rows of an earlier part of the open transaction
+        self._staging = Staging()
         self._rows = 0  # changes of the open transaction
         self._committed = self._durable = position
-        self._asked_at = monotonic()
-        for statements in self._statements.values():
-            for statement in statements.create():
-                self._conn.execute(statement)
+        self._waiting: tuple[int, int] | None = None  # a position, and the end of the target's log when it was applied
+        self._asked_at = self._flushed_at = monotonic()
 
     @property
     def is_behind(self) -> bool:
@@ -62,16 +65,36 @@ class Applier:
             self._play([*self._opening(), *self._ending(ending)])
         if part.ending is not None:
             reached("apply.committed")
-            self._is_open = self._has_staged = False
+            self._is_open = False
             self._committed, self._rows = part.ending.position, 0
 
     def durable(self, *, now: bool = False) -> int:
-        """The position that may be confirmed; asked of the target from time to time, or `now`."""
-        if self.is_behind and not self._is_open and (now or monotonic() - self._asked_at > DURABLE_SECONDS):
-            self._durable = self._session.durable(self._committed)
-            reached("confirm.durable")
-            self._asked_at = monotonic()
+        """The position that may be confirmed; asked of the target from time to time, or made durable `now`.
+
+        The target's own writer of the log flushes several times a second. To ask it for a flush would let every batch
+        behind it wait for the disk: a quarter of a second on a busy one.
+        """
+        if not self.is_behind or self._is_open:
+            return self._durable
+        at = monotonic()
+        if now or self._session.origin is None or at - self._flushed_at > FLUSH_SECONDS:
+            self._durable, self._flushed_at = self._session.durable(self._committed), at
+        elif at - self._asked_at <= DURABLE_SECONDS:
+            return self._durable
+        else:
+            self._look()
+        reached("confirm.durable")
+        self._asked_at = at
         return self._durable
+
+    def _look(self) -> None:
+        """Whether the log was flushed as far as it reached at the last look."""
+        flushed, written = self._session.log_ends()
+        if self._waiting is not None and flushed >= self._waiting[1]:
+            self._durable, self._flushed_at = self._waiting[0], self._asked_at
+            self._waiting = None
+        if self._waiting is None:
+            self._waiting = (self._committed, written)
 
     def _opening(self) -> list[Step]:
         """What begins a target transaction, if none is open."""
@@ -103,9 +126,9 @@ class Applier:
         layout, of = first.layout, self._of(first.layout)
         self._play(
             [
-                *self._clear(),
-                *self._copy(of.copy("old", layout.keys), frame_keys(layout, [first.old])),
-                *self._copy(of.copy("partial", layout.columns), frame_partial(layout, [first.new])),
+                *self._staging.clear(),
+                *self._staging.copy(of, "old", layout.keys, frame_keys(layout, [first.old])),
+                *self._staging.copy(of, "partial", layout.columns, frame_partial(layout, [first.new])),
                 Step(of.rekey()),
             ]
         )
@@ -127,7 +150,8 @@ class Applier:
             self._do_partial(part.tables)
         except REFUSALS:
             if self._conn.info.transaction_status == pq.TransactionStatus.IDLE:  # refused by the COMMIT itself
-                self._is_open = self._has_staged = False
+                self._is_open = False
+                self._staging.rolled_back()
                 self._play(self._opening())
             else:
                 self._back("strangler_part")
@@ -154,12 +178,13 @@ class Applier:
 
     def _back(self, savepoint: str) -> None:
         self._conn.execute(f"ROLLBACK TO {savepoint}".encode())
+        self._staging.rolled_back()
 
     def _steps(self, tables: Sequence[TableRows], *, is_trusting: bool) -> list[Step]:
         """Copy and apply. Trusting: what was inserted in the source is not in the target yet."""
         order = list(self._statements)
         tables = sorted(tables, key=lambda rows: order.index(rows.layout.mapping.source_table))
-        steps = self._clear()
+        steps = self._staging.clear()
         for rows in tables:
             steps += self._stage(rows, is_trusting=is_trusting)
         steps += map(Step, self._removals(reversed(tables)))
@@ -176,10 +201,10 @@ class Applier:
 
     def _stage(self, rows: TableRows, *, is_trusting: bool) -> list[Step]:
         of, layout = self._of(rows.layout), rows.layout
-        steps = self._copy(of.copy("changed", layout.columns), rows.changed)
+        steps = self._staging.copy(of, "changed", layout.columns, rows.changed)
         if not (is_trusting and of.copies_straight):
-            steps += self._copy(of.copy("inserted", layout.columns), rows.inserted)
-        return steps + self._copy(of.copy("deleted", layout.keys), rows.deleted)
+            steps += self._staging.copy(of, "inserted", layout.columns, rows.inserted)
+        return steps + self._staging.copy(of, "deleted", layout.keys, rows.deleted)
 
     def _removals(self, tables: Iterable[TableRows]) -> Iterable[sql.Composed]:
         for rows in tables:
@@ -194,7 +219,7 @@ class Applier:
         of = self._of(rows.layout)
         steps = [Step(of.upsert("changed"))] if rows.changed.count else []
         if rows.inserted.count and is_trusting and of.copies_straight:
-            steps += self._copy(of.copy_straight(rows.layout.columns), rows.inserted)
+            steps.append(Step(of.copy_straight(rows.layout.columns), rows.inserted))
         elif rows.inserted.count:
             steps.append(Step(of.insert() if is_trusting else of.upsert("inserted")))
         return steps
@@ -202,7 +227,7 @@ class Applier:
     def _update_partial(self, layout: Layout, missing: tuple[str, ...], rows: Rows) -> None:
         """Rows in which large values are missing; they must be in the target, because the values are nowhere else."""
         of = self._of(layout)
-        self._play([*self._clear(), *self._copy(of.copy("partial", layout.columns), rows)])
+        self._play([*self._staging.clear(), *self._staging.copy(of, "partial", layout.columns, rows)])
         column = of.not_computable(missing)
         absent = self._conn.execute(of.absent()).fetchone()
         if column is None and absent is not None and absent[0]:
@@ -216,8 +241,11 @@ class Applier:
     def _refused(self, rows: TableRows, error: psycopg.Error) -> RowRefused:
         """The error of one row, by its key; the server's own words may quote values, so only its facts are used."""
         of = self._of(rows.layout)
-        role = "deleted" if rows.deleted.count else "changed" if rows.changed.count else "inserted"
-        self._play(self._stage(rows, is_trusting=False))
+        staged = [("deleted", rows.deleted), ("changed", rows.changed), ("inserted", rows.inserted)]
+        staged += [("partial", lacking) for lacking in rows.partial.values()]
+        role, row = next((role, some) for role, some in staged if some.count)
+        columns = rows.layout.keys if role == "deleted" else rows.layout.columns
+        self._play([*self._staging.clear(), *self._staging.copy(of, role, columns, row)])
         mapping = of.mapping
         return RowRefused(
             self._session.stream, mapping.source_table, self._key(of, role), mapping.target_table, reason_of(error)
@@ -229,17 +257,3 @@ class Applier:
 
     def _of(self, layout: Layout) -> Statements:
         return self._statements[layout.mapping.source_table]
-
-    def _copy(self, into: sql.Composed, rows: Rows) -> list[Step]:
-        if not rows.count:
-            return []
-        self._has_staged = True
-        return [Step(into, rows)]
-
-    def _clear(self) -> list[Step]:
-        """Empty the staging tables of the open transaction; a commit does it by itself."""
-        if not self._has_staged:
-            return []
-        self._has_staged = False
-        names = [of.staging(role) for of in self._statements.values() for role in ROLES]
-        return [Step(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))]

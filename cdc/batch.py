@@ -19,9 +19,14 @@ _UNCHANGED = b"u"
 
 @dataclass(frozen=True)
 class Limits:
-    """When a batch is handed over at the next commit; a transaction that goes on is cut at twice that."""
+    """When a batch is handed over at the next commit; a transaction that goes on is cut at twice that.
+
+    `idle_rows` are enough for an applier that has nothing to do: far behind, batches are as large as what gathers while
+    it works, and neither the first one nor the last one makes everybody wait.
+    """
 
     rows: int = 40_000
+    idle_rows: int = 8_000
     bytes: int = 8 << 20
 
 
@@ -118,9 +123,9 @@ def _collapse(layout: Layout, messages: list[bytes]) -> TableChanges:
         kind = message[KIND]
         if kind == UPDATE:
             if key in inserted:
-                inserted[key] = _on_top_of(inserted[key], message)
+                inserted[key] = _on_top_of(inserted[key], message, layout.value_kind)
             elif key in changed:
-                changed[key] = _on_top_of(changed[key], message)
+                changed[key] = _on_top_of(changed[key], message, layout.value_kind)
             else:
                 changed[key] = message
         elif kind == INSERT:
@@ -151,11 +156,11 @@ def _frame(table: TableChanges) -> TableRows:
     return TableRows(layout, inserted, changed, frame_keys(layout, deleted), framed)
 
 
-def _on_top_of(older: bytes, newer: bytes) -> bytes:
+def _on_top_of(older: bytes, newer: bytes, kind: bytes) -> bytes:
     """The newer row with the large values that it does not carry taken from the older one."""
     if newer.find(_UNCHANGED, TUPLE + 2) < 0:
         return newer
     before, _ = read_tuple(older, TUPLE)
     after, _ = read_tuple(newer, TUPLE)
     values = [old if isinstance(new, Unchanged) else new for old, new in zip(before, after, strict=True)]
-    return newer[:TUPLE] + write_tuple(values)
+    return newer[:TUPLE] + write_tuple(values, kind)

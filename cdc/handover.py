@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import suppress
 
 from cdc.batch import Part
+from cdc.stream_errors import StreamError
 
 PARTS_MAX = 3
 
@@ -46,11 +47,11 @@ class Handover:
             return True
 
     def close(self, error: BaseException | None = None) -> None:
-        """No more parts will come; with an error, those that wait are dropped."""
+        """No more parts will come; those that wait are dropped where a connection broke: they are sent again."""
         with self._condition:
             self._is_closed = True
             self.error = error
-            if error is not None:
+            if error is not None and not isinstance(error, StreamError):
                 self._parts.clear()
             self._condition.notify_all()
 

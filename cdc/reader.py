@@ -1,15 +1,16 @@
 """The thread that reads: payloads of the stream become parts in the queue, and what is durable is confirmed.
 
 A part is handed over when it is full; at a transaction's end when the applier has nothing to do and the stream is near
-the present; and behind a marker. Far behind, small parts would only cost: then it waits for full ones or for the end of
-what has been sent. While the queue is full nothing is read, so that the server waits, too; it is told that we live.
+the present; and behind a marker. Far behind, small parts would only cost: then it waits until there is work for a
+while, or for the end of what has been sent. While the queue is full nothing is read, so that the server waits, too; it
+is told that we live.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from time import monotonic, sleep
+from time import monotonic
 
 from cdc import pgoutput
 from cdc.batch import Limits, Part
@@ -17,13 +18,13 @@ from cdc.crash_points import reached
 from cdc.handover import Handover
 from cdc.pgoutput import BEGIN, COMMIT, DELETE, INSERT, KIND, NEW, TUPLE_KIND, UPDATE, XLOG_DATA, end_lsn
 from cdc.stream import ReplicationStream
+from cdc.stream_errors import StreamError
 from cdc.transactions import Transactions
 
 WAIT_SECONDS = 0.25
 NEAR_US = 300_000  # nearer to the present than this, delay matters more than throughput
 GATHER_SECONDS = 0.02  # further away, this pause in the data ends a batch
 NEVER = 1 << 64  # no position is so far
-LOOK_AWAY_SECONDS = 0.001
 QUIET_SECONDS = 1.0  # positions that nobody waits for are recorded so often
 _ROW_KINDS = frozenset((INSERT, UPDATE, DELETE))
 
@@ -51,6 +52,9 @@ class Reader:
         try:
             self.stream.watch(self.handover.wakes)
             self._read()
+        except StreamError as caught:
+            error = caught
+            self._hand_over_whole()
         except BaseException as caught:  # noqa: BLE001 - it is raised again by the thread that waits for us
             error = caught
         self.handover.close(error)
@@ -75,7 +79,7 @@ class Reader:
         Nine in ten payloads are a plain change, a BEGIN or a COMMIT. They cost about a microsecond each here, which is
         what decides how fast a backlog is caught up with; everything else is `_special`.
         """
-        read, transactions, limits = self.stream.read, self.transactions, self.limits
+        read, transactions, handover, limits = self.stream.read, self.transactions, self.handover, self.limits
         until = NEVER if self.until is None else self.until
         changes, size, data = transactions.changes, self._size, b""
         while True:
@@ -98,7 +102,8 @@ class Reader:
                 continue
             elif kind == COMMIT:
                 transactions.commit(data)
-                is_full = size >= limits.bytes or len(changes) >= limits.rows
+                rows = len(changes)
+                is_full = size >= limits.bytes or rows >= limits.rows or (rows >= limits.idle_rows and handover.is_idle)
                 if not is_full and not transactions.has_marker and end_lsn(data) < until:
                     continue
                 self._has_reached_end = transactions.position >= until
@@ -136,10 +141,11 @@ class Reader:
         """Wait for more data; true where the open part should go now instead."""
         transactions, is_far = self.transactions, self._is_far
         may_go = transactions.is_between and transactions.has_news and self._is_worth_it() and self.handover.is_idle
-        if not may_go:
-            self._wait(WAIT_SECONDS, is_far=is_far)
-            return False
-        return not self._wait(GATHER_SECONDS if is_far else 0, is_far=is_far)
+        if may_go and not is_far:
+            return True  # more is on its way, always; it makes the next part
+        # Nobody waits for the end of transactions that are left out: let many of them come together.
+        has_time = is_far or (transactions.has_news and not transactions.is_urgent)
+        return not self._wait(GATHER_SECONDS if may_go else WAIT_SECONDS, has_time=has_time) and may_go
 
     @property
     def _is_far(self) -> bool:
@@ -149,17 +155,14 @@ class Reader:
     def _is_worth_it(self) -> bool:
         return self.transactions.is_urgent or monotonic() - self._sealed_at > QUIET_SECONDS
 
-    def _wait(self, seconds: float, *, is_far: bool) -> bool:
+    def _wait(self, seconds: float, *, has_time: bool) -> bool:
         """Wait for data or a sign; true if data came.
 
         A server that wakes its reader for every message costs both sides more than the messages do: half of the
-        walsender's time and a third of ours. So far from the present we look away until some have gathered.
+        walsender's time and a third of ours. So where there is time we sleep until many have gathered.
         """
-        has_data = self.stream.wait(0)
-        if not has_data and seconds > 0:
-            if is_far:
-                sleep(LOOK_AWAY_SECONDS)
-            has_data = self.stream.wait(seconds)
+        self.stream.gather(has_time)
+        has_data = self.stream.wait(0) or self.stream.wait(seconds)
         self.handover.woken()
         return has_data
 
@@ -169,6 +172,12 @@ class Reader:
         self._offer(self.transactions.seal())
         self._size = 0
         self._sealed_at = monotonic()
+
+    def _hand_over_whole(self) -> None:
+        """The stream stops here: what came before must be in the target when somebody has adapted the mapping."""
+        whole = self.transactions.seal_whole()
+        if whole is not None:
+            self._offer(whole)
 
     def _offer(self, part: Part) -> None:
         """Put a part into the queue; while it is full, keep the connection alive."""

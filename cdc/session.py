@@ -60,8 +60,13 @@ class Session:
             sql.Literal(format_lsn(position)), sql.Literal(commit_at.isoformat())
         )
 
+    def log_ends(self) -> tuple[int, int]:
+        """Up to where the target's log is on its disk, and up to where it is written."""
+        row = self.conn.execute("SELECT pg_current_wal_flush_lsn()::text, pg_current_wal_insert_lsn()::text").fetchone()
+        return (parse_lsn(row[0]), parse_lsn(row[1])) if row else (0, 0)
+
     def durable(self, committed: int) -> int:
-        """The position up to which everything survives a crash of the target, making it so where that is cheap."""
+        """The position up to which everything survives a crash of the target, after making it so."""
         if not self.origin:
             return committed  # every commit waited for the disk
         row = self.conn.execute("SELECT pg_replication_origin_progress(%s, true)::text", (self.origin,)).fetchone()
@@ -91,8 +96,7 @@ def open_session(url: str, stream: str, part: str = "") -> Session:
     try:
         conn.execute(_SETTINGS)
         is_replica = _try(conn, "SET session_replication_role = replica")
-        if not is_replica:
-            conn.execute("SELECT set_config('strangler.applier', 'yes', false)")
+        conn.execute("SELECT set_config('strangler.applier', 'yes', false)")
         _take_lease(conn, stream, part)
         origin = _set_up_origin(conn, stream, origin_of(stream, part))
         if origin:

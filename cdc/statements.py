@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from cdc.mapping import Mapping
+from cdc.mapping import Mapping, SourceColumn
 from cdc.sql_types import quoted
 
-ROLES = ("changed", "inserted", "deleted", "partial", "old")
 _TARGET = sql.Identifier("t")
 _ROWS = sql.Identifier("s")
 
@@ -27,24 +26,21 @@ class Statements:
 
     mapping: Mapping
     place: int
+    is_text: bool = False  # every staging column is text
 
     def staging(self, role: str) -> sql.Identifier:
         """The staging table of that role."""
         return sql.Identifier(self._name(role))
 
-    def create(self, roles: Collection[str] = ROLES) -> list[sql.Composed]:
-        """Make the staging tables; rows in them live for one transaction."""
-        keys = [column for column in self.mapping.reads if column.name in self.mapping.source_key]
-        return [
-            sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS").format(
-                self.staging(role),
-                sql.SQL(", ").join(
-                    sql.SQL("{} {}").format(sql.Identifier(column.name), trusted(column.type))
-                    for column in (keys if role in ("deleted", "old") else self.mapping.reads)
-                ),
-            )
-            for role in roles
-        ]
+    def create(self, role: str) -> sql.Composed:
+        """Make a staging table, if it is not there."""
+        return sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} ({})").format(
+            self.staging(role),
+            sql.SQL(", ").join(
+                sql.SQL("{} {}").format(sql.Identifier(column.name), trusted("text" if self.is_text else column.type))
+                for column in self._staged(role)
+            ),
+        )
 
     def copy(self, role: str, columns: Sequence[str]) -> sql.Composed:
         """COPY into a staging table; columns in the order in which they come."""
@@ -55,7 +51,11 @@ class Statements:
         """Whether source rows are target rows as they are, so that new ones need no staging."""
         types = {column.name: column.type for column in self.mapping.reads}
         outputs = {column.expression: column.type for column in self.mapping.columns}
-        return not self.mapping.where and outputs == {quoted(name): type_ for name, type_ in types.items()}
+        return (
+            not self.is_text
+            and not self.mapping.where
+            and outputs == {quoted(name): type_ for name, type_ in types.items()}
+        )
 
     def copy_straight(self, columns: Sequence[str]) -> sql.Composed:
         """COPY into the target; the source's columns in the order in which they come."""
@@ -65,21 +65,21 @@ class Statements:
 
     def insert(self) -> sql.Composed:
         """Rows that cannot exist yet; a row that does is a unique violation."""
-        return insert_rows(self.mapping, trusted(self.mapping.select(self._name("inserted"))))
+        return insert_rows(self.mapping, trusted(self.mapping.select(self._rows("inserted"))))
 
     def upsert(self, role: str) -> sql.Composed:
         """Rows by key: inserted, or changed where they differ."""
-        return upsert_rows(self.mapping, trusted(self.mapping.select(self._name(role))))
+        return upsert_rows(self.mapping, trusted(self.mapping.select(self._rows(role))))
 
     def delete(self) -> sql.Composed:
         """Rows whose source row is gone."""
-        return self._delete(self.mapping.select_keys(self._name("deleted"), "true"))
+        return self._delete(self.mapping.select_keys(self._rows("deleted"), "true"))
 
     def moved_out(self, role: str) -> sql.Composed | None:
         """Rows whose source row does not satisfy the mapping's WHERE any more; None where there is none."""
         if not self.mapping.where:
             return None
-        return self._delete(self.mapping.select_keys(self._name(role), f"({self.mapping.where}) IS NOT TRUE"))
+        return self._delete(self.mapping.select_keys(self._rows(role), f"({self.mapping.where}) IS NOT TRUE"))
 
     def update_partial(self, missing: Collection[str]) -> sql.Composed | None:
         """Rows in which the values of these source columns are missing: the target's columns of them stay."""
@@ -88,11 +88,11 @@ class Statements:
         if not values:
             return None
         return sql.SQL(
-            "UPDATE {table} AS t SET {assignments} FROM ({rows}) AS s WHERE {keys} AND {old} IS DISTINCT FROM {new}"
+            "UPDATE {table} AS t SET {assignments} FROM ({rows}) AS s WHERE {keys} AND {old} *<> {new}"
         ).format(
             table=table(self.mapping.target_table),
             assignments=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in values),
-            rows=trusted(self.mapping.select(self._name("partial"))),
+            rows=trusted(self.mapping.select(self._rows("partial"))),
             keys=self._same_key(),
             old=_row(_TARGET, values),
             new=_row(_ROWS, values),
@@ -101,7 +101,7 @@ class Statements:
     def absent(self) -> sql.Composed:
         """Keys of partial rows that the target does not have, so that their missing values are nowhere."""
         return sql.SQL("SELECT count(*) FROM ({}) AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
-            trusted(self.mapping.select(self._name("partial"))), table(self.mapping.target_table), self._same_key()
+            trusted(self.mapping.select(self._rows("partial"))), table(self.mapping.target_table), self._same_key()
         )
 
     def not_computable(self, missing: Collection[str]) -> str | None:
@@ -119,8 +119,8 @@ class Statements:
         return sql.SQL("UPDATE {table} AS t SET {assignments} FROM ({old}) AS s, ({new}) AS n WHERE {same}").format(
             table=table(self.mapping.target_table),
             assignments=sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(sql.Identifier(name)) for name in keys),
-            old=trusted(self.mapping.select_keys(self._name("old"), "true")),
-            new=trusted(self.mapping.select_keys(self._name("partial"), "true")),
+            old=trusted(self.mapping.select_keys(self._rows("old"), "true")),
+            new=trusted(self.mapping.select_keys(self._rows("partial"), "true")),
             same=self._same_key(),
         )
 
@@ -142,6 +142,19 @@ class Statements:
     def _same_key(self) -> sql.Composed:
         return sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in self.mapping.key)
 
+    def _rows(self, role: str) -> str:
+        """What is staged, with the types that the mapping was made for."""
+        if not self.is_text:
+            return self._name(role)
+        columns = ", ".join(
+            f"CAST({quoted(column.name)} AS {column.type}) AS {quoted(column.name)}" for column in self._staged(role)
+        )
+        return f"(SELECT {columns} FROM {self._name(role)}) AS staged"  # noqa: S608 - quoted, and types of a catalogue
+
+    def _staged(self, role: str) -> list[SourceColumn]:
+        is_key = role in {"deleted", "old"}
+        return [one for one in self.mapping.reads if not is_key or one.name in self.mapping.source_key]
+
     def _name(self, role: str) -> str:
         return f"strangler_{role}_{self.place}"
 
@@ -155,11 +168,14 @@ def insert_rows(mapping: Mapping, rows: sql.Composable) -> sql.Composed:
 
 
 def upsert_rows(mapping: Mapping, rows: sql.Composable) -> sql.Composed:
-    """The same for rows that may be there already: they are changed where they differ."""
+    """The same for rows that may be there already: they are changed where they differ.
+
+    `*<>` compares bytes: 1.5 and 1.50 differ, as do texts that a collation takes for equal, and json has no `=` at all.
+    """
     values = _values(mapping)
     action = sql.SQL("NOTHING").format()
     if values:
-        action = sql.SQL("UPDATE SET {} WHERE {} IS DISTINCT FROM {}").format(
+        action = sql.SQL("UPDATE SET {} WHERE {} *<> {}").format(
             sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values),
             _row(_TARGET, values),
             _row(sql.Identifier("excluded"), values),
@@ -193,6 +209,6 @@ def _names(names: Sequence[str]) -> sql.Composed:
 
 
 def _row(relation: sql.Identifier, names: Sequence[str]) -> sql.Composed:
-    return sql.SQL("ROW ({})").format(
+    return sql.SQL("ROW ({})::record").format(
         sql.SQL(", ").join(sql.SQL("{}.{}").format(relation, sql.Identifier(name)) for name in names)
     )

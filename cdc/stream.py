@@ -6,7 +6,9 @@ that the caller did not name: the server's own position in a keepalive is only a
 
 from __future__ import annotations
 
+import os
 import select
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -22,6 +24,13 @@ ASK_SECONDS = 10.0  # after this silence we ask for an answer; also the longest 
 SEND_SECONDS_MAX = 10.0
 CONNECT_SECONDS_MAX = 5
 CLOSE_SECONDS_MAX = 2.0
+GATHER_BYTES = 128 << 10  # far behind, the kernel wakes us for so much
+GATHER_SECONDS_MAX = 0.02  # and we look by ourselves after so long, because the end of a backlog is less
+# How the server writes values where they travel as text: the same, whatever the role's own settings are.
+TEXT_SETTINGS = (
+    "SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 3; "
+    "SET bytea_output = 'hex'; SET lc_monetary = 'C'"
+)
 _ENDED = -1
 
 
@@ -38,7 +47,7 @@ class ReplicationStream:
         self._poll = select.poll()
         self._received = self._durable = 0
         self._heard = self._told = monotonic()
-        self._is_streaming = False
+        self._is_streaming = self._is_gathering = False
 
     @property
     def read(self) -> Callable[[int], tuple[int, memoryview]]:
@@ -49,13 +58,19 @@ class ReplicationStream:
         """The server's system identifier and timeline."""
         return identify(self._conn)
 
-    def start(self, slot: str, publication: str, position: int) -> None:
+    def start(self, slot: str, publication: str, position: int, *, is_text: bool = False) -> None:
         """Begin to stream committed transactions. Raises ObjectInUse while another connection reads the slot."""
+        if is_text:
+            self._conn.execute(TEXT_SETTINGS)
         names = sql.Identifier(publication).as_string(self._conn)
         command = sql.SQL(
-            "START_REPLICATION SLOT {} LOGICAL {} "
-            "(proto_version '1', publication_names {}, binary 'true', messages 'true')"
-        ).format(sql.Identifier(slot), sql.SQL(pgoutput.format_lsn(position)), sql.Literal(names))
+            "START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {}, binary {}, messages 'true')"
+        ).format(
+            sql.Identifier(slot),
+            sql.SQL(pgoutput.format_lsn(position)),
+            sql.Literal(names),
+            sql.Literal("false" if is_text else "true"),
+        )
         self._conn.execute(command)
         self._pgconn.nonblocking = 1
         self._received = self._durable = position
@@ -66,13 +81,23 @@ class ReplicationStream:
         """Let `wait` also return when this descriptor can be read."""
         self._poll.register(descriptor, select.POLLIN)
 
+    def gather(self, is_wanted: bool) -> None:
+        """Whether `wait` is to wake for every message, or only for many together."""
+        if is_wanted != self._is_gathering:
+            self._is_gathering = is_wanted
+            with socket.socket(fileno=os.dup(self._pgconn.socket)) as same:
+                same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, GATHER_BYTES if is_wanted else 1)
+
     def wait(self, seconds: float) -> bool:
         """Wait for data or a watched descriptor; true if data came. Raises StreamBroken after a long silence."""
-        for descriptor, _ in self._poll.poll(seconds * 1000):
-            if descriptor == self._pgconn.socket:
-                self._pgconn.consume_input()
-                self._heard = monotonic()
-                return True
+        ready = self._poll.poll(1000 * (min(seconds, GATHER_SECONDS_MAX) if self._is_gathering else seconds))
+        if not ready and self._is_gathering and seconds > 0:
+            self.gather(False)
+            ready = self._poll.poll(0)
+        if any(descriptor == self._pgconn.socket for descriptor, _ in ready):
+            self._pgconn.consume_input()
+            self._heard = monotonic()
+            return True
         if monotonic() - self._heard > SILENCE_SECONDS_MAX:
             raise StreamBroken("the server has sent nothing for too long")
         return False
@@ -102,6 +127,7 @@ class ReplicationStream:
         """End the stream in order, so that the slot is free when this returns, and close the connection."""
         try:
             if self._is_streaming and self._pgconn.status == psycopg.pq.ConnStatus.OK:
+                self.gather(False)
                 self._pgconn.put_copy_end()
                 self._flush()
                 self._drain(monotonic() + CLOSE_SECONDS_MAX)
@@ -111,19 +137,31 @@ class ReplicationStream:
             self._conn.close()
 
     def _drain(self, deadline: float) -> None:
-        """Read past what the server had sent already, up to its own end of the stream."""
+        """Read past what the server had sent already, up to its own end of the stream.
+
+        A result is only taken when it is here: libpq would wait for it with all threads of the process standing still.
+        """
         while (count := self._pgconn.get_copy_data(1)[0]) != _ENDED:
-            if count == 0:
-                if not select.select([self._pgconn.socket], [], [], max(0.0, deadline - monotonic()))[0]:
-                    return
-                self._pgconn.consume_input()
-        self._pgconn.nonblocking = 0
-        while self._pgconn.get_result() is not None:
+            if count == 0 and not self._has_more(deadline):
+                return
+        while self._result(deadline) is not None:
             pass
+
+    def _result(self, deadline: float) -> psycopg.pq.abc.PGresult | None:
+        while self._pgconn.is_busy():
+            if not self._has_more(deadline):
+                return None
+        return self._pgconn.get_result()
+
+    def _has_more(self, deadline: float) -> bool:
+        if not select.select([self._pgconn.socket], [], [], max(0.0, deadline - monotonic()))[0]:
+            return False
+        self._pgconn.consume_input()
+        return True
 
     def end(self) -> StreamBroken:
         """Why the server ended the stream."""
-        result = self._pgconn.get_result()
+        result = self._result(monotonic() + CLOSE_SECONDS_MAX)
         reason = result.get_error_message() if result is not None else ""
         return StreamBroken(reason.strip() or "the server ended the stream")
 

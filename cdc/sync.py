@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from config.model import Routes
 
 HEARTBEAT_SECONDS = 1.0
 HEARTBEAT_PAUSE_SECONDS_MAX = 10.0
+SWITCH_SECONDS = 0.001  # a thread that wants to go on waits so long for one that computes; Python's 5 ms are a delay
 
 _log = structlog.get_logger()
 
@@ -68,6 +70,7 @@ def _is_set_up(forward: StreamPlan) -> bool:
 
 def _run_both(streams: Streams, stop: threading.Event) -> None:
     """Threads that end together: the first error ends the others and is raised here."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     ending = threading.Event()
     errors: list[BaseException] = []
     plans = [plan for plan in (streams.forward, streams.reverse) if plan is not None]

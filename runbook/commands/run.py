@@ -96,7 +96,6 @@ def sync_run(
     import signal
     import threading
 
-    from cdc.exposition import serve_metrics
     from cdc.sync import run
     from config.reader import read_routes
 
@@ -105,6 +104,8 @@ def sync_run(
         signal.signal(number, lambda *_: stop.set())
     loaded = read_routes(routes)
     if metrics is not None:
+        from cdc.exposition import serve_metrics
+
         serve_metrics(loaded, capability, metrics)
     run(loaded, capability, once=once, stop=stop)
 
