@@ -3,7 +3,7 @@
 Both sides have the trigger `strangler_fence` on every table from the start. In legacy it acts before a statement and is
 installed lifted. In modern it is deferred to the commit and installed raised: until the cutover a dry run that rolls
 back never meets it, and a write that would stay is refused. Our appliers pass, because they run as replicas (ordinary
-triggers do not act then) or, where their role may not, because they say who they are.
+triggers do not act then) and say who they are. Beside a raised fence stands a witness, which names whoever gets past.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from psycopg import sql
 from cdc.state import Marker, emit_marker
 from cdc.statements import table
 from cdc.stream_errors import FenceNotRaised
+from cdc.witness import FUNCTION as WITNESS_FUNCTION
+from cdc.witness import WITNESS
 
 SQLSTATE = "25006"  # read_only_sql_transaction: what a refused writer gets
 INSTALL_SECONDS = 5.0
 _NAME, _TRUNCATE_NAME = "strangler_fence", "strangler_fence_truncate"
+_ALL = (_NAME, _TRUNCATE_NAME, WITNESS)
 _FUNCTION = """
 CREATE OR REPLACE FUNCTION strangler.fence() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -43,22 +46,28 @@ _DEFERRED = sql.SQL(
 _BEFORE_TRUNCATE = sql.SQL(
     "CREATE TRIGGER {name} BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION strangler.fence()"
 )
+_WITNESS = sql.SQL(
+    "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION strangler.witness()"
+)
 
 
 def install_legacy_fence(conn: psycopg.Connection, tables: Sequence[str]) -> None:
     """Put the lifted fence on tables that do not have it; one that is there stays as it is."""
     with conn.transaction():
-        for name in _without_fence(conn, tables):
+        for name in _without(_NAME, conn, tables):
             conn.execute(_BEFORE.format(name=sql.Identifier(_NAME), table=table(name)))
             _switch(conn, name, _NAME, is_on=False)
+        _install_witness(conn, tables)
 
 
 def install_modern_fence(conn: psycopg.Connection, tables: Sequence[str]) -> None:
     """Put the raised, deferred fence on tables that do not have it; one that is there stays as it is."""
     with conn.transaction():
-        for name in _without_fence(conn, tables):
+        for name in _without(_NAME, conn, tables):
             conn.execute(_DEFERRED.format(name=sql.Identifier(_NAME), table=table(name)))
             conn.execute(_BEFORE_TRUNCATE.format(name=sql.Identifier(_TRUNCATE_NAME), table=table(name)))
+        _install_witness(conn, tables)
 
 
 def raise_fence(
@@ -94,14 +103,24 @@ def drop_fence(conn: psycopg.Connection, tables: Sequence[str]) -> None:
     """Remove the triggers, when a capability is retired or abandoned."""
     with conn.transaction():
         for name in tables:
-            for trigger in (_NAME, _TRUNCATE_NAME):
+            for trigger in _ALL:
                 conn.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(trigger), table(name)))
 
 
-def _without_fence(conn: psycopg.Connection, tables: Sequence[str]) -> list[str]:
-    """Take the locks for the tables that lack the trigger; the schema and the function exist afterwards."""
+def _install_witness(conn: psycopg.Connection, tables: Sequence[str]) -> None:
+    """It sees what its fence, which is there already, should refuse."""
+    raised = {name for name, state in _states(conn, tables).items() if state != "D"}
+    for name in _without(WITNESS, conn, tables):
+        conn.execute(_WITNESS.format(name=sql.Identifier(WITNESS), table=table(name)))
+        _switch(conn, name, WITNESS, is_on=name in raised)
+
+
+def _without(trigger: str, conn: psycopg.Connection, tables: Sequence[str]) -> list[str]:
+    """Take the locks for the tables that lack the trigger; the functions exist afterwards."""
     conn.execute(_FUNCTION)
-    missing = [name for name in tables if name not in _states(conn, tables)]
+    conn.execute(WITNESS_FUNCTION)
+    there = _triggers(conn, tables, trigger)
+    missing = [name for name in tables if name not in there]
     if missing:
         _lock(conn, missing, INSTALL_SECONDS)
     return missing
@@ -115,15 +134,14 @@ def _lock(conn: psycopg.Connection, tables: Sequence[str], seconds: float) -> No
 
 
 def _switch_all(conn: psycopg.Connection, tables: Sequence[str], *, is_on: bool) -> None:
-    has_truncate = _triggers(conn, tables, _TRUNCATE_NAME)
-    for name in tables:
-        _switch(conn, name, _NAME, is_on=is_on)
-        if name in has_truncate:
-            _switch(conn, name, _TRUNCATE_NAME, is_on=is_on)
+    for trigger in _ALL:
+        there = tables if trigger == _NAME else _triggers(conn, tables, trigger)
+        for name in there:
+            _switch(conn, name, trigger, is_on=is_on)
 
 
 def _switch(conn: psycopg.Connection, name: str, trigger: str, *, is_on: bool) -> None:
-    verb = sql.SQL("ENABLE" if is_on else "DISABLE")
+    verb = sql.SQL("DISABLE" if not is_on else "ENABLE ALWAYS" if trigger == WITNESS else "ENABLE")
     conn.execute(sql.SQL("ALTER TABLE {} {} TRIGGER {}").format(table(name), verb, sql.Identifier(trigger)))
 
 

@@ -9,10 +9,8 @@ last state of a row is all that matters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping as ReadOnly
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -20,6 +18,7 @@ from cdc import pgoutput
 from cdc.batch import Ending, Part, Rekey, Truncate
 from cdc.copy_rows import Layout
 from cdc.mapping import Mapping
+from cdc.messages import HEARTBEAT_PREFIX, MARKER_PREFIX, ORIGIN_PREFIX, facts, is_time
 from cdc.pgoutput import (
     BEGIN,
     COMMIT,
@@ -41,9 +40,10 @@ from cdc.pgoutput import (
     Value,
 )
 from cdc.stream_errors import RelationChanged
+from cdc.witness import WRITER_PREFIX, alarm, shown_writer
 
-MARKER_PREFIX, HEARTBEAT_PREFIX, ORIGIN_PREFIX = "strangler", "strangler.heartbeat", "strangler.origin"
 _ROWS = (INSERT, UPDATE, DELETE)
+_ALARMED_MAX = 1000  # so many pairs of table and writer are told apart in the log
 
 _log = structlog.get_logger()
 
@@ -61,6 +61,7 @@ class Expected:
     mappings: ReadOnly[str, Mapping]
     types: ReadOnly[str, ReadOnly[str, tuple[int, int]]]
     sentinel: str
+    is_text: bool = False  # values come as text, not in binary form
 
     @property
     def capability(self) -> str:
@@ -101,7 +102,11 @@ class Transactions:
         self._last_commit: bytes | None = None  # of the last transaction that was read whole and had not been applied
         self._is_applied = True  # the transaction lies before the checkpoint
         self._is_ours = False
+        self._whole = 0  # so many of the changes are of transactions before the open one
+        self._is_cut = False  # a part of the open transaction was handed over
+        self._writer: ReadOnly[str, str | None] = {}  # who says that the open transaction is his
         self._foreign_origins: set[str] = set()
+        self._alarmed: set[tuple[str, str]] = set()
         self._do = {
             BEGIN: self.begin,
             COMMIT: self.commit,
@@ -151,13 +156,29 @@ class Transactions:
         if self.is_between:
             tally, self._tally = self._tally, _Tally()
             ending = tally.ending(self.position, self.commit_us)
+        else:
+            self._is_cut = True
         part = Part(self.changes, self._layouts, self._first, ending)
         self.changes, self._first = [], None
         return part
 
+    def seal_whole(self) -> Part | None:
+        """The transactions before the open one as a part of their own; None where there are none."""
+        if self.is_between or self._is_cut or not self.has_news:
+            return None
+        tally, self._tally = self._tally, _Tally()
+        if tally.marker_position is None:  # a marker of the open transaction: it is reported with that one
+            self._tally.marker, self._tally.mode, tally.marker, tally.mode = tally.marker, tally.mode, None, None
+        ending = tally.ending(self.position, self.commit_us)
+        part = Part(self.changes[: self._whole], self._layouts, self._first, ending)
+        self.changes, self._first, self._whole = self.changes[self._whole :], None, 0
+        return part
+
     def begin(self, data: bytes) -> None:
         """A transaction begins. The log has them in the order of their commits: past the checkpoint, always past it."""
-        self.is_between = self._is_ours = False
+        self.is_between = self._is_ours = self._is_cut = False
+        self._whole = len(self.changes)
+        self._writer = {}
         if self._is_applied:
             self._is_applied = pgoutput.begin(data).final_lsn < self._expected.checkpoint
         self.is_carrying = not self._is_applied and self._mode == "apply"
@@ -201,7 +222,7 @@ class Transactions:
             return
         self._check(relation, mapping)
         self._end_part()
-        self._layouts = {**self._layouts, relation.id: Layout(mapping, relation)}
+        self._layouts = {**self._layouts, relation.id: Layout(mapping, relation, self._expected.is_text)}
 
     def _check(self, relation: Relation, mapping: Mapping) -> None:
         """Refuse a relation that the mapping was not compiled for. Columns that no mapping reads may come and go."""
@@ -220,10 +241,12 @@ class Transactions:
         return RelationChanged(self._expected.stream, relation.table, problem)
 
     def _end_part(self) -> None:
+        """End the part inside the open transaction; what came before that one does not wait for its end."""
+        whole = self.seal_whole()
+        if whole is not None:
+            self.ready.append(whole)
         if self.changes or self._first is not None:
-            was_between, self.is_between = self.is_between, False
             self.ready.append(self.seal())
-            self.is_between = was_between
 
     def _message(self, data: bytes) -> None:
         message = pgoutput.message(data)
@@ -234,18 +257,20 @@ class Transactions:
                 self._is_ours = True
                 self._set_carrying()
         elif message.prefix == MARKER_PREFIX:
-            self._marker(_facts(message.content))
+            self._marker(facts(message.content))
+        elif message.prefix == WRITER_PREFIX:
+            self._writer = facts(message.content)
         elif message.prefix == HEARTBEAT_PREFIX:
-            heartbeat = _facts(message.content).get("heartbeat")
-            if _is_time(heartbeat):
+            heartbeat = facts(message.content).get("heartbeat")
+            if is_time(heartbeat):
                 self._tally.heartbeat = heartbeat
 
-    def _marker(self, facts: ReadOnly[str, str | None]) -> None:
-        if facts.get("stream") != self._expected.stream or not facts.get("marker"):
+    def _marker(self, said: ReadOnly[str, str | None]) -> None:
+        if said.get("stream") != self._expected.stream or not said.get("marker"):
             return
-        self._tally.marker, self._tally.marker_position = facts["marker"], None
-        if facts.get("mode") in ("apply", "skip"):
-            self._mode = str(facts["mode"])
+        self._tally.marker, self._tally.marker_position = said["marker"], None
+        if said.get("mode") in ("apply", "skip"):
+            self._mode = str(said["mode"])
             self._tally.mode = self._mode
             self._set_carrying()
 
@@ -256,7 +281,7 @@ class Transactions:
         if not layouts:
             return
         if self._mode == "skip":
-            self._alarm(layouts[0])
+            self._alarm(layouts[0], None)
             return
         self._end_part()
         self._first = Truncate(layouts)
@@ -268,7 +293,7 @@ class Transactions:
             return
         if self._mode == "skip":
             if layout.mapping.source_table != self._expected.sentinel:
-                self._alarm(layout)
+                self._alarm(layout, data)
                 return
             if data[KIND] != INSERT:
                 return
@@ -277,9 +302,14 @@ class Transactions:
         else:
             self.changes.append(data)
 
-    def _alarm(self, layout: Layout) -> None:
+    def _alarm(self, layout: Layout, data: bytes | None) -> None:
+        """Somebody writes where only our other stream should; the key is in the target's row, never in a log."""
         self._tally.alarms += 1
-        self._tally.last_alarm = layout.mapping.source_table
+        self._tally.last_alarm = alarm(layout, data, self._writer)
+        table, writer = layout.mapping.source_table, shown_writer(self._writer)
+        if (table, writer) not in self._alarmed and len(self._alarmed) < _ALARMED_MAX:
+            self._alarmed.add((table, writer))
+            _log.warning("stream.alarm", stream=self._expected.stream, table=table, writer=writer)
 
     def _update_with_old(self, layout: Layout, data: bytes) -> None:
         """An update that also has the old key, because it changed, or the old row, because the identity is full."""
@@ -287,8 +317,8 @@ class Transactions:
         new, _ = pgoutput.read_tuple(data, at + 1)
         if data[TUPLE_KIND] == OLD_ROW:
             new = [before if isinstance(after, Unchanged) else after for before, after in zip(old, new, strict=True)]
-        update = _change(data, UPDATE, new)
-        removal = _change(data, DELETE, old)
+        kind = layout.value_kind
+        update, removal = _change(data, UPDATE, new, kind), _change(data, DELETE, old, kind)
         if layout.key_of(removal) == layout.key_of(update):
             self.changes.append(update)
         elif any(isinstance(value, Unchanged) for value in new):
@@ -296,7 +326,7 @@ class Transactions:
             self._first = Rekey(layout, removal, update)
             self._end_part()
         else:
-            self.changes += [removal, _change(data, UPDATE, new)]
+            self.changes += [removal, update]
 
 
 def is_plain(data: bytes) -> bool:
@@ -304,24 +334,6 @@ def is_plain(data: bytes) -> bool:
     return data[KIND] != UPDATE or data[TUPLE_KIND] == NEW
 
 
-def _change(data: bytes, kind: int, values: list[Value]) -> bytes:
+def _change(data: bytes, kind: int, values: list[Value], of: bytes) -> bytes:
     head = data[:KIND] + bytes((kind,)) + data[RELATION_ID] + (b"N" if kind == UPDATE else b"K")
-    return head + pgoutput.write_tuple(values)
-
-
-def _facts(content: bytes) -> dict[str, str | None]:
-    """The facts in one of our messages; nothing where somebody else uses our prefix."""
-    try:
-        facts = json.loads(content)
-    except ValueError:
-        return {}
-    if not isinstance(facts, dict):
-        return {}
-    return {str(name): None if value is None else str(value) for name, value in facts.items()}
-
-
-def _is_time(text: str | None) -> bool:
-    try:
-        return text is not None and datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False
+    return head + pgoutput.write_tuple(values, of)

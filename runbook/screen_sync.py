@@ -79,7 +79,8 @@ def streams_screen(rows: Sequence[dict[str, Any]]) -> RenderableType:
     held = [
         f"{row['slot']} holds {row['wal_held_bytes']:,} bytes of log: {row['wal']}" for row in rows if _is_held(row)
     ]
-    return Group(table, *held, *(str(row["error"]) for row in rows if row.get("error")))
+    alarms = [f"{row['stream']}: last alarm: {row['last_alarm']}" for row in rows if row.get("alarms")]
+    return Group(table, *held, *alarms, *(str(row["error"]) for row in rows if row.get("error")))
 
 
 def _is_held(row: dict[str, Any]) -> bool:

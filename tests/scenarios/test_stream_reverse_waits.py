@@ -43,10 +43,25 @@ def test_nothing_goes_in_circles(pair: Pair) -> None:
 
 
 def test_a_write_to_modern_before_the_cutover_is_an_alarm(pair: Pair) -> None:
+    pair.modern.execute("SET application_name = 'night-batch'")
     sneak(pair, "UPDATE customer SET name = 'SOMEBODY' WHERE customer_id = '10000001'")
     seen = mark(pair.modern, pair.legacy, "seen", stream=REVERSE)
-    assert (seen.alarms, seen.last_alarm, seen.applied_rows) == (1, "customer", 0)
+    assert (seen.alarms, seen.applied_rows, seen.state) == (1, 0, "streaming")
+    role = pair.modern.info.user
+    assert seen.last_alarm == f'customer {{"customer_id": "10000001"}} by night-batch (role {role})'
     assert rows(pair.legacy, RENAMED) == [("ADA LOVELACE",)]
+
+
+def test_a_writer_that_takes_the_triggers_away_is_an_alarm_without_a_name(pair: Pair) -> None:
+    with pair.modern.transaction():
+        pair.modern.execute("ALTER TABLE customer DISABLE TRIGGER ALL")
+        pair.modern.execute("UPDATE customer SET name = 'SOMEBODY' WHERE customer_id = '10000002'")
+        pair.modern.execute("ALTER TABLE customer ENABLE TRIGGER ALL")
+    seen = mark(pair.modern, pair.legacy, "seen", stream=REVERSE)
+    assert (seen.alarms, seen.last_alarm) == (
+        1,
+        'customer {"customer_id": "10000002"} by a writer that fired no trigger',
+    )
 
 
 def test_the_mode_changes_exactly_at_the_marker(pair: Pair) -> None:

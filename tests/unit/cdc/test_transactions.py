@@ -102,7 +102,21 @@ def test_in_mode_skip_other_writes_are_alarms() -> None:
     part = one.seal()
     assert part.changes == []
     assert part.ending is not None
-    assert (part.ending.alarms, part.ending.last_alarm) == (3, "item")
+    assert part.ending.alarms == 3
+    assert part.ending.last_alarm == "item all rows (TRUNCATE) by a writer that fired no trigger"
+
+
+def test_an_alarm_names_the_writer_of_its_own_transaction() -> None:
+    one = transactions("skip")
+    said = encode.message("strangler.writer", b'{"application": "psql", "role": "ada"}')
+    feed(one, encode.begin(100), said, insert(7), encode.commit(120))
+    first = one.seal().ending
+    feed(one, encode.begin(120), insert(8), encode.commit(140))
+    second = one.seal().ending
+    assert first is not None
+    assert second is not None
+    assert first.last_alarm == 'item {"id": 7} by psql (role ada)'
+    assert second.last_alarm == 'item {"id": 8} by a writer that fired no trigger'
 
 
 def test_the_sentinel_is_carried_in_mode_skip() -> None:
@@ -227,3 +241,27 @@ def test_inside_a_transaction_a_part_has_no_ending() -> None:
     ending = one.seal().ending
     assert ending is not None
     assert ending.transactions == 1
+
+
+def test_what_came_before_the_open_transaction_can_end_by_itself() -> None:
+    one = transactions()
+    feed(one, encode.begin(100), insert(), encode.commit(120), encode.begin(120), insert(2), marker())
+    whole = one.seal_whole()
+    assert whole is not None
+    assert whole.changes == [insert()]
+    assert whole.ending is not None
+    assert (whole.ending.position, whole.ending.transactions, whole.ending.marker) == (120, 1, None)
+    assert one.seal_whole() is None
+    feed(one, encode.commit(140))
+    rest = one.seal()
+    assert rest.changes == [insert(2)]
+    assert rest.ending is not None
+    assert (rest.ending.position, rest.ending.marker) == (140, "m1")
+
+
+def test_a_transaction_that_was_cut_ends_nothing_before_its_own_end() -> None:
+    one = transactions()
+    feed(one, encode.begin(100), insert(), encode.commit(120), encode.begin(120), insert(2))
+    assert one.seal().ending is None
+    feed(one, insert(3))
+    assert one.seal_whole() is None
