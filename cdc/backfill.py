@@ -25,6 +25,7 @@ from cdc.copy_through import Copying
 from cdc.crash_points import reached
 from cdc.mapping import Mapping
 from cdc.session import APPLICATION, Session, open_session
+from cdc.source_types import travels_as_text
 from cdc.sql_types import quoted, quoted_table
 from cdc.statements import table, trusted, upsert_rows, wide
 from cdc.stream_errors import BackfillRefused, ForeignRows, reason_of
@@ -133,11 +134,13 @@ class Backfill:
             into = sql.Identifier("strangler_backfill")
             like = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0")
             target.execute(like.format(into, columns, table(mapping.target_table)))
+        names = [column.name for column in mapping.columns]
+        form = sql.SQL("text" if travels_as_text(target, mapping.target_table, names) else "binary")
         copying = Copying(
             source,
-            sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(trusted(task.select())),
+            sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(trusted(task.select()), form),
             target,
-            sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(into, columns),
+            sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(into, columns, form),
         )
         rows = copying.run(partial(self._after_piece, mapping.target_table))
         if not task.loads:

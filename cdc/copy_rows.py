@@ -15,6 +15,7 @@ from cdc.pgoutput import BINARY, NULL, TEXT, TUPLE, NotBinary, Relation
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
+VALUES, PRESENT = frozenset((BINARY, TEXT)), frozenset((BINARY, TEXT, NULL))
 _FIRST = TUPLE + 2  # the kind byte of the tuple's first value
 
 # Widths of the binary form of types that have one width, by oid, as pg_type.dat gives them: bool, "char", int8, int2,
@@ -39,6 +40,7 @@ class Layout:
 
     mapping: Mapping
     relation: Relation
+    is_text: bool = False  # the values are text, and so are the staging tables
     columns: tuple[str, ...] = field(init=False)  # what is staged, in the tuple's order
     keys: tuple[str, ...] = field(init=False)  # the replica identity, in the tuple's order
     wanted: tuple[bool, ...] = field(init=False)  # per value of the tuple, up to the last that is staged
@@ -55,7 +57,8 @@ class Layout:
         set_once(self, "keys", tuple(name for name in names if name in self.mapping.source_key))
         set_once(self, "wanted", _flags(names, reads))
         set_once(self, "is_key", _flags(names, self.mapping.source_key))
-        sizes = [WIDTHS.get(column.type_oid, 0) for column in self.relation.columns]
+        widths = {} if self.is_text else WIDTHS
+        sizes = [widths.get(column.type_oid, 0) for column in self.relation.columns]
         steps = [size and 5 + size for size in sizes]
         set_once(self, "places", tuple(zip(self.wanted, steps, strict=False)))
         set_once(self, "key_of", _key_of(self.is_key))
@@ -63,11 +66,16 @@ class Layout:
         is_fixed = all(self.is_key) and all(key_steps)
         set_once(self, "key_place", slice(_FIRST, _FIRST + sum(key_steps)) if is_fixed else None)
 
+    @property
+    def value_kind(self) -> bytes:
+        """The kind byte before a value that is there."""
+        return b"t" if self.is_text else b"b"
+
 
 def frame_rows(layout: Layout, messages: Iterable[bytes]) -> tuple[Rows, list[bytes]]:
     """The rows of these changes, and apart from them the changes in which a large value is missing."""
     head = len(layout.columns).to_bytes(2, "big")
-    places, from_bytes = layout.places, int.from_bytes
+    places, from_bytes, here = layout.places, int.from_bytes, TEXT if layout.is_text else BINARY
     pieces = [HEADER]
     partial: list[bytes] = []
     count = 0
@@ -77,7 +85,7 @@ def frame_rows(layout: Layout, messages: Iterable[bytes]) -> tuple[Rows, list[by
         append = row.append
         for is_wanted, step in places:
             kind = message[at]
-            if kind == BINARY:
+            if kind == here:
                 end = at + (step or 5 + from_bytes(message[at + 1 : at + 5], "big"))
                 if is_wanted:
                     append(message[at + 1 : end])
@@ -86,7 +94,7 @@ def frame_rows(layout: Layout, messages: Iterable[bytes]) -> tuple[Rows, list[by
                 if is_wanted:
                     append(_NULL)
                 at += 1
-            elif kind == TEXT:
+            elif kind in VALUES:
                 raise NotBinary
             elif is_wanted:
                 partial.append(message)
@@ -107,7 +115,7 @@ def missing_columns(layout: Layout, message: bytes) -> tuple[str, ...]:
     for is_wanted, (kind, _) in zip(layout.wanted, _walk(message, len(layout.wanted)), strict=True):
         if is_wanted:
             name = next(names)
-            if kind not in (BINARY, NULL):
+            if kind not in PRESENT:
                 missing.append(name)
     return tuple(missing)
 
@@ -120,6 +128,12 @@ def frame_partial(layout: Layout, messages: Iterable[bytes]) -> Rows:
 def frame_keys(layout: Layout, messages: Iterable[bytes]) -> Rows:
     """Only the key columns of these changes: of rows that were deleted."""
     return _frame(layout.is_key, messages)
+
+
+def key_values(layout: Layout, message: bytes) -> list[bytes]:
+    """The values of the key, in the order of `keys`, as the log has them."""
+    walked = _walk(message, len(layout.is_key))
+    return [value[4:] for is_chosen, (_, value) in zip(layout.is_key, walked, strict=True) if is_chosen]
 
 
 def _frame(chosen: Sequence[bool], messages: Iterable[bytes]) -> Rows:
@@ -141,12 +155,10 @@ def _walk(message: bytes, places: int) -> Iterable[tuple[int, bytes]]:
     at = _FIRST
     for _ in range(places):
         kind = message[at]
-        if kind == BINARY:
+        if kind in VALUES:
             end = at + 5 + int.from_bytes(message[at + 1 : at + 5], "big")
             yield kind, message[at + 1 : end]
             at = end
-        elif kind == TEXT:
-            raise NotBinary
         else:
             yield kind, _NULL
             at += 1

@@ -148,26 +148,24 @@ def truncate(data: bytes) -> tuple[bytes, ...]:
 
 
 def read_tuple(data: bytes, at: int) -> tuple[list[Value], int]:
-    """The values of the tuple at `at`, and where it ends. Raises NotBinary."""
+    """The values of the tuple at `at`, binary or text, and where it ends."""
     count = int.from_bytes(data[at : at + 2], "big")
     at += 2
     values: list[Value] = []
     for _ in range(count):
         kind = data[at]
-        if kind == BINARY:
+        if kind in (BINARY, TEXT):
             end = at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
             values.append(data[at + 5 : end])
             at = end
-        elif kind == TEXT:
-            raise NotBinary
         else:
             values.append(None if kind == NULL else UNCHANGED_VALUE)
             at += 1
     return values, at
 
 
-def write_tuple(values: list[Value]) -> bytes:
-    """The tuple with these values, as the stream would send it."""
+def write_tuple(values: list[Value], kind: bytes = b"b") -> bytes:
+    """The tuple with these values, as the stream would send it: binary, or text with kind b"t"."""
     parts = [len(values).to_bytes(2, "big")]
     for value in values:
         if value is None:
@@ -175,7 +173,7 @@ def write_tuple(values: list[Value]) -> bytes:
         elif isinstance(value, Unchanged):
             parts.append(b"u")
         else:
-            parts.append(b"b" + len(value).to_bytes(4, "big") + value)
+            parts.append(kind + len(value).to_bytes(4, "big") + value)
     return b"".join(parts)
 
 

@@ -28,7 +28,6 @@ A worked timeline (positions shortened; the checkpoint is 0/50):
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping as ReadOnly
 
 import psycopg
 import structlog
@@ -37,16 +36,15 @@ from cdc import slots
 from cdc.apply import Applier
 from cdc.crash_points import reached
 from cdc.handover import Handover
-from cdc.mapping import Mapping
 from cdc.pgoutput import NotBinary, parse_lsn
 from cdc.plan import StreamPlan
 from cdc.reader import Reader
 from cdc.sentinel import SENTINEL_TABLE
 from cdc.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
+from cdc.source_types import SourceTypes, read_types
 from cdc.state import StreamState, read_state, set_state
-from cdc.statements import table
 from cdc.stream import ReplicationStream
-from cdc.stream_errors import DatabaseRefused, RelationChanged, SlotGone, StreamError
+from cdc.stream_errors import DatabaseRefused, SlotGone, StreamError
 from cdc.transactions import Expected, Transactions
 from config.errors import DatabaseDown
 
@@ -98,9 +96,11 @@ class _Attempt:
             session = open_session(plan.target_url, plan.name)
             try:
                 state = self._checked_state(stream, session.conn)
-                applier = Applier(session, plan.all_mappings, parse_lsn(state.position or "0/0"))
-                transactions = Transactions(self._expected(state))
-                self._start(stream, transactions.position)
+                with _source(plan) as source:
+                    types = read_types(plan.name, plan.all_mappings, source)
+                applier = Applier(session, plan.all_mappings, parse_lsn(state.position or "0/0"), types)
+                transactions = Transactions(self._expected(state, types))
+                self._start(stream, transactions.position, is_text=types.is_text)
                 set_state(session.conn, plan.name, "streaming")
                 reached("stream.started")
                 self.has_started = True
@@ -116,43 +116,24 @@ class _Attempt:
         if state is None:
             raise SlotGone(self._plan.name, self._plan.slot, "has no row of strangler.stream in the target")
         with _source(self._plan) as source:
-            slots.check_start(state, slots.read_slot(source, state.slot), *stream.identify())
+            slots.check_start(state, slots.read_slot(source, state.slot), slots.read_end(source), *stream.identify())
         return state
 
-    def _expected(self, state: StreamState) -> Expected:
-        mappings = {mapping.source_table: mapping for mapping in self._plan.all_mappings}
-        with _source(self._plan) as source:
-            types = self._types(source, mappings)
+    def _expected(self, state: StreamState, types: SourceTypes) -> Expected:
         return Expected(
             stream=self._plan.name,
             checkpoint=parse_lsn(state.position or "0/0"),
             mode=state.mode,
-            mappings=mappings,
-            types=types,
+            mappings={mapping.source_table: mapping for mapping in self._plan.all_mappings},
+            types=types.columns,
             sentinel=SENTINEL_TABLE,
+            is_text=types.is_text,
         )
 
-    def _types(
-        self, source: psycopg.Connection, mappings: ReadOnly[str, Mapping]
-    ) -> ReadOnly[str, ReadOnly[str, tuple[int, int]]]:
-        """Type oid and modifier of the columns as the source's catalogue has them now: as the mappings read them."""
-        rows = source.execute(
-            "SELECT name, attname::text, format_type(atttypid, atttypmod), atttypid::int8, atttypmod "
-            "FROM unnest(%s::text[], %s::text[]) AS t (name, quoted) "
-            "JOIN pg_attribute ON attrelid = to_regclass(quoted) WHERE attnum > 0 AND NOT attisdropped",
-            (list(mappings), [table(name).as_string(source) for name in mappings]),
-        ).fetchall()
-        types: dict[str, dict[str, tuple[int, int]]] = {name: {} for name in mappings}
-        for name, column, type_, oid, modifier in rows:
-            if any(read.name == column and read.type != type_ for read in mappings[name].reads):
-                raise RelationChanged(self._plan.name, name, f"has another type of column {column} than was mapped")
-            types[name][column] = (oid, modifier)
-        return types
-
-    def _start(self, stream: ReplicationStream, position: int) -> None:
+    def _start(self, stream: ReplicationStream, position: int, *, is_text: bool) -> None:
         for attempt in range(SLOT_ATTEMPTS):
             try:
-                stream.start(self._plan.slot, self._plan.slot, position)
+                stream.start(self._plan.slot, self._plan.slot, position, is_text=is_text)
                 return
             except psycopg.errors.ObjectInUse:
                 if attempt == SLOT_ATTEMPTS - 1 or self._stop.wait(SLOT_PAUSE_SECONDS):

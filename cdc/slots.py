@@ -13,7 +13,7 @@ from psycopg import sql
 from cdc.pgoutput import parse_lsn
 from cdc.state import StreamState
 from cdc.statements import table
-from cdc.stream_errors import ChangesLost, OtherSource, SlotGone, SourceNotReady
+from cdc.stream_errors import ChangesLost, OtherSource, SlotGone, SourceNotReady, SourceWentBack
 
 OLD_TRANSACTION_SECONDS = 5
 _FAILOVER_SINCE = 170000
@@ -127,14 +127,25 @@ def check_source(conn: psycopg.Connection, stream: str) -> None:
         _log.warning("slot.waits_for", stream=stream, pid=pid, application_name=application_name, seconds=seconds)
 
 
-def check_start(state: StreamState, slot: Slot | None, system_id: str, timeline: int) -> None:
-    """Whether the stream may go on from its checkpoint. Raises OtherSource, SlotGone, ChangesLost.
+def read_end(conn: psycopg.Connection) -> str:
+    """How far the server's log reaches on its disk: no stream can have been sent more."""
+    row = conn.execute(
+        "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END)::text"
+    ).fetchone()
+    return str(row[0]) if row else "0/0"
 
-    A slot that was made anew begins behind its making, so its confirmed position is past any older checkpoint.
+
+def check_start(state: StreamState, slot: Slot | None, end: str, system_id: str, timeline: int) -> None:
+    """Whether the stream may go on from its checkpoint. Raises OtherSource, SourceWentBack, SlotGone, ChangesLost.
+
+    A slot that was made anew begins behind its making, so its confirmed position is past any older checkpoint. A source
+    that was restored writes its log again from an earlier place: what comes until the checkpoint would be skipped.
     """
     if (state.system_id, state.timeline) != (system_id, timeline):
         expected = f"system {state.system_id}, timeline {state.timeline}"
         raise OtherSource(state.name, expected, f"system {system_id}, timeline {timeline}")
+    if state.position is not None and parse_lsn(state.position) > parse_lsn(end):
+        raise SourceWentBack(state.name, state.position, end)
     if slot is None:
         raise SlotGone(state.name, state.slot, "does not exist")
     if slot.status == "lost":

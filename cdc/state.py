@@ -40,13 +40,14 @@ _TABLES: tuple[LiteralString, ...] = (
         SELECT 'target' AS side, name, state, mode, position,
             round(extract(epoch FROM clock_timestamp() - commit_at), 3) AS seconds_behind,
             applied_rows, applied_transactions, skipped_transactions, applied_batches, alarms,
-            last_alarm, NULL::numeric AS unsent_bytes, NULL::numeric AS wal_held_bytes, error
+            last_alarm, NULL::numeric AS unsent_bytes, NULL::numeric AS wal_held_bytes, error,
+            round(applied_rows::numeric / nullif(applied_batches, 0), 1) AS rows_per_batch
         FROM strangler.stream
         UNION ALL
         SELECT 'source', slot_name,
             coalesce(wal_status, 'lost') || CASE WHEN active THEN ', read' ELSE ', not read' END,
             NULL, confirmed_flush_lsn, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-            pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL
+            pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL, NULL
         FROM pg_replication_slots WHERE slot_name LIKE 'strangler\\_%' AND database = current_database()""",
 )
 

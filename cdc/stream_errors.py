@@ -81,6 +81,30 @@ class OtherSource(StreamError):
 
 
 @dataclass(eq=False)
+class SourceWentBack(StreamError):
+    """The source's log ends before the checkpoint: it is older than what was already taken from it."""
+
+    checkpoint: str
+    end: str
+
+    @property
+    def sentence(self) -> str:
+        """Both positions."""
+        return (
+            f"The stream {self.stream} has applied {self.checkpoint}, but the source's log ends at {self.end}: the "
+            "source was restored to an older state."
+        )
+
+    @property
+    def hint(self) -> str:
+        """Only a person knows which side is right."""
+        return (
+            "The target has changes that the source has lost. Decide which side is right (`strangler sync verify` names"
+            " the rows), then delete the stream's row of strangler.stream in the target for a new backfill."
+        )
+
+
+@dataclass(eq=False)
 class SecondApplier(StreamError):
     """Another process applies this stream."""
 

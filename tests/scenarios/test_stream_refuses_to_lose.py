@@ -63,7 +63,16 @@ def test_another_source(pair: ItemPair) -> None:
         once(pair.routes)
 
 
-def test_a_second_applier(pair: ItemPair) -> None:
+def test_a_slot_that_somebody_else_advanced(pair: ItemPair) -> None:
+    pair.legacy.execute("INSERT INTO item VALUES (3, 'a', 'lost', NULL, 3)")
+    pair.legacy.execute("SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", (SLOT,))
+    with pytest.raises(ChangesLost, match="the changes between are lost"):
+        once(pair.routes)
+    assert rows(pair.modern, "SELECT count(*) FROM thing") == [(2,)]
+
+
+def test_a_second_applier(pair: ItemPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cdc.session.LEASE_SECONDS_MAX", 0.3)
     with streaming(pair.routes, pair.modern_db) as first:
         with pytest.raises(SecondApplier):
             once(pair.routes)
@@ -98,6 +107,35 @@ def test_a_changed_column_that_a_mapping_reads(pair: ItemPair) -> None:
         pair.legacy.execute("ALTER TABLE item ALTER size TYPE bigint")
         pair.legacy.execute("INSERT INTO item VALUES (3, 'a', 'three', NULL, 3)")
         assert isinstance(streams.ended(), RelationChanged)
+
+
+def stops_before(pair: ItemPair, change: str, insert: str, problem: str) -> None:
+    """What was written before the change arrives; the change itself stops the stream."""
+    with streaming(pair.routes, pair.modern_db) as streams:
+        pair.legacy.execute("INSERT INTO item VALUES (3, 'a', 'three', NULL, 3)")
+        pair.legacy.execute(change.encode())
+        pair.legacy.execute(insert.encode())
+        error = streams.ended()
+    assert isinstance(error, RelationChanged)
+    assert problem in str(error)
+    assert "sync check" in error.hint
+    assert rows(pair.modern, "SELECT thing_id FROM thing ORDER BY 1") == [(1,), (2,), (3,)]
+
+
+def test_a_renamed_column_that_a_mapping_reads(pair: ItemPair) -> None:
+    change = "ALTER TABLE item RENAME size TO extent"
+    stops_before(pair, change, "INSERT INTO item VALUES (4, 'a', 'four', NULL, 4)", "has no column size any more")
+
+
+def test_a_dropped_column_that_a_mapping_reads(pair: ItemPair) -> None:
+    change = "ALTER TABLE item DROP size"
+    stops_before(pair, change, "INSERT INTO item VALUES (4, 'a', 'four', NULL)", "has no column size any more")
+
+
+def test_a_replica_identity_that_is_gone(pair: ItemPair) -> None:
+    change = "ALTER TABLE item REPLICA IDENTITY NOTHING"
+    insert = "INSERT INTO item VALUES (4, 'a', 'four', NULL, 4)"
+    stops_before(pair, change, insert, "has a replica identity that does not cover the mapping's key")
 
 
 def test_a_row_that_comes_into_the_mapping_without_its_large_value(pair: ItemPair) -> None:

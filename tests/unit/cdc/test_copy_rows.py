@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,3 +78,13 @@ def test_a_value_in_text_is_refused() -> None:
     message = encode.insert(RELATION_ID, (None, key(1), b"x")).replace(b"b\0\0\0\1x", b"t\0\0\0\1x")
     with pytest.raises(NotBinary):
         frame_rows(small_layout(), [message])
+
+
+def test_where_the_stream_is_text_a_row_is_framed_from_texts() -> None:
+    layout = replace(small_layout(), is_text=True)
+    message = encode.insert(RELATION_ID, (None, b"17", b"x")).replace(b"b\0\0", b"t\0\0")
+    framed, partial = frame_rows(layout, [message])
+    assert framed.data == copied((b"17", b"x"))
+    assert partial == []
+    assert layout.key_place is None
+    assert layout.key_of(message) != layout.key_of(message.replace(b"17", b"18"))

@@ -1,11 +1,10 @@
 from datetime import UTC, datetime
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdc import pgoutput
-from cdc.pgoutput import UNCHANGED_VALUE, Begin, Commit, LogicalMessage, NotBinary
+from cdc.pgoutput import UNCHANGED_VALUE, Begin, Commit, LogicalMessage
 from tests.support import pgoutput_encoder as encode
 
 lsns = st.integers(0, 2**64 - 1)
@@ -62,9 +61,10 @@ def test_a_tuple_is_read_and_written_back(row: list[encode.Value]) -> None:
     assert pgoutput.write_tuple(read) == data[pgoutput.TUPLE : at]
 
 
-def test_a_value_in_text_is_refused() -> None:
-    with pytest.raises(NotBinary):
-        pgoutput.read_tuple(b"\0\1t\0\0\0\1x", 0)
+def test_a_tuple_of_texts_is_read_and_written_back() -> None:
+    data = b"\0\1t\0\0\0\1x"
+    assert pgoutput.read_tuple(data, 0) == ([b"x"], len(data))
+    assert pgoutput.write_tuple([b"x"], b"t") == data
 
 
 @given(lsns, st.booleans())
