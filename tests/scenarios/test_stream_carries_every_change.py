@@ -63,6 +63,18 @@ def test_a_large_value_that_did_not_change_stays(pair: ItemPair, streams: Stream
     pair.catches_up("both in one batch")
 
 
+def test_a_large_value_under_replica_identity_full(pair: ItemPair, streams: Streaming) -> None:
+    pair.legacy.execute("ALTER TABLE item REPLICA IDENTITY FULL")
+    pair.legacy.execute(f"UPDATE item SET body = (SELECT {LARGE}) WHERE id <= 3")
+    pair.legacy.execute("UPDATE item SET size = 77 WHERE id <= 3")
+    pair.legacy.execute("UPDATE item SET id = 1003 WHERE id = 3")
+    pair.legacy.execute("UPDATE item SET kind = 'x' WHERE id = 2")
+    pair.catches_up("out of the mapping")
+    pair.legacy.execute("UPDATE item SET kind = 'a' WHERE id = 2")  # its large value is in the old row, not in the new
+    pair.catches_up("back")
+    assert rows(pair.modern, "SELECT length(body), size FROM thing WHERE thing_id IN (1, 2, 1003)") == [(64000, 77)] * 3
+
+
 def test_the_target_keeps_what_no_mapping_gives(pair: ItemPair, streams: Streaming) -> None:
     pair.modern.execute("SET session_replication_role = replica")
     pair.modern.execute("UPDATE thing SET added_later = 'kept' WHERE thing_id = 4")

@@ -9,45 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-import psycopg
 import pytest
 
 from cdc.crash_points import STREAM_POINTS
 from tests.support.crashes import IS_WHOLE, Hits, dies_at, show
 from tests.support.item_pair import BOTH_WAYS, ItemPair, item_pair
 from tests.support.streams import once, rows, state
+from tests.support.tally import TALLY, Writer
 
 FIRST: list[Hits] = [((point, 1),) for point in STREAM_POINTS]
 SECOND: list[Hits] = [((point, 2),) for point in STREAM_POINTS if point != "stream.started"]
 PAIRS: list[Hits] = [((one, 1), (other, 1)) for one, other in product(STREAM_POINTS, repeat=2)]
 STREAM_CASES = [*FIRST, *SECOND, *PAIRS] if IS_WHOLE else FIRST
-# A change that is applied again over a newer one leaves a second line; the count of applied rows would differ, too.
-TALLY = """
-CREATE TABLE tally (thing int, size int);
-CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN INSERT INTO tally VALUES (NEW.thing_id, NEW.size); RETURN NULL; END $$;
-CREATE TRIGGER count_it AFTER INSERT OR UPDATE ON thing FOR EACH ROW EXECUTE FUNCTION count_it();
-ALTER TABLE thing ENABLE ALWAYS TRIGGER count_it;
-ALTER TABLE thing DROP CONSTRAINT thing_size_check;
-"""
-
-
-class Writer:
-    """Small transactions that delete, insert and update; what it has written is counted."""
-
-    def __init__(self, conn: psycopg.Connection) -> None:
-        self.conn, self.number, self.changes = conn, 0, 0
-
-    def write(self) -> None:
-        self.number += 1
-        at, slot = self.number, 1 + self.number % 20
-        with self.conn.transaction():
-            for statement in (
-                f"DELETE FROM item WHERE id = {100 + slot}",
-                f"INSERT INTO item VALUES ({100 + slot}, 'a', NULL, NULL, {at})",
-                f"UPDATE item SET size = {at} WHERE id = {slot}",
-            ):
-                self.changes += self.conn.execute(statement.encode()).rowcount
 
 
 @pytest.fixture(scope="module")

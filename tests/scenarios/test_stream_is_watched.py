@@ -12,7 +12,7 @@ from tests.support.mapped_pair import mapped_pair
 from tests.support.streams import mark, rows, streaming
 from tests.support.waiting import wait_until
 
-STATUS = "SELECT side, name, state, applied_rows, wal_held_bytes > 0 FROM strangler.status ORDER BY side DESC, name"
+STATUS = "SELECT side, name, state, applied_rows, rows_per_batch::int, wal_held_bytes > 0 FROM strangler.status ORDER BY side DESC, name"
 
 
 def test_delay_is_true_while_it_streams_and_when_it_stands_still(
@@ -36,8 +36,8 @@ def test_delay_is_true_while_it_streams_and_when_it_stands_still(
                 lambda: (look(pair.routes, "accounts")[0].lag_seconds or 9) < 2, "the delay of an idle stream", 10
             )
             assert rows(pair.modern, STATUS) == [
-                ("target", "accounts:forward", "streaming", 1, None),
-                ("source", "strangler_accounts_reverse", "reserved, read", None, True),
+                ("target", "accounts:forward", "streaming", 1, 1, None),
+                ("source", "strangler_accounts_reverse", "reserved, read", None, None, True),
             ]
             port = serve_metrics(pair.routes, "accounts", "127.0.0.1:0")
             text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
