@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from shadow import figures
 from shadow.summary import Moment
 
-WIDTH, HEIGHT = 720, 200
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 26
+WIDTH, HEIGHT = 720, 212
+LEFT, RIGHT, TOP, BOTTOM = 82, 12, 16, 36  # room for the larger letters of a phone
 TICKS = 4
 
 
