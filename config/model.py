@@ -50,6 +50,9 @@ class Shadow(Model):
     """How much is mirrored, and up to which size of body."""
 
     sample: Share = 1.0
+    noise: Share = Field(
+        default=0.0, description="share of mirrored reads that legacy is asked twice, to see its noise"
+    )
     body_max: Size = 1 << 20
     keep: int = Field(default=20, ge=0, le=1000, description="pairs stored, sealed, of each route and verdict")
     retention: Seconds = Field(default=30 * 86400.0, description="how long a stored pair is kept")

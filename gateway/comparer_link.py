@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 
 from gateway.backlog import LENGTH_BYTES, NAME_BYTES, NUMBER_BYTES
-from shadow.observation import Agreed, Dropped, Errored, Event, Pair, Side, Skipped, encode
+from shadow.observation import Agreed, Dropped, Errored, Event, Noise, Pair, Side, Skipped, encode
 
 Kind = Literal["skipped", "dropped", "errored"]
 LOST: Final = "comparer_lost"
@@ -136,6 +136,8 @@ class ComparerLink(asyncio.Protocol):
         unstored = self._unstored
         while unstored and unstored[0][0] <= number:
             _, (kind, route, capability, what), count = unstored.popleft()
+            if not count:
+                continue
             if kind == "compared" and not are_lost:
                 self.totals[route, kind] += count
             elif kind == "compared":
@@ -177,6 +179,8 @@ def _remembered(event: Event) -> tuple[Subject, int]:
     place = event.route, event.capability
     if isinstance(event, Skipped | Dropped):
         return ("skipped" if isinstance(event, Skipped) else "dropped", *place, event.reason), event.count
+    if isinstance(event, Noise):
+        return ("compared", *place, ""), 0
     if isinstance(event, Errored):
         return ("errored", *place, event.side), event.count
     return ("compared", *place, ""), event.count if isinstance(event, Agreed) else 1

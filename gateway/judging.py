@@ -16,8 +16,9 @@ from legacy_adapter.codec import decode, parse_copybook
 from legacy_adapter.codec.record import check_codepage
 from shadow.body import Decoder
 from shadow.compare import Verdict, compare
+from shadow.compare import judge as judge_answers
 from shadow.keeper import Keeper, Keeping
-from shadow.observation import Event, Pair
+from shadow.observation import Event, Noise, Pair
 from shadow.reached import Watch
 from shadow.rules import NO_RULES, Rules
 from shadow.snapshot import Reading
@@ -69,7 +70,7 @@ class Judge:
 
     def judge(self, event: Event) -> Judged:
         """The event, with a verdict if it is a pair. Never raises: whatever goes wrong is a verdict of its own."""
-        if not isinstance(event, Pair):
+        if not isinstance(event, Pair | Noise):
             return event, None
         if event.at >= self._day_ends:
             day = datetime.fromtimestamp(event.at, UTC).date()
@@ -79,6 +80,8 @@ class Judge:
         if criteria is None:
             return event, BROKEN_RULES
         try:
+            if isinstance(event, Noise):
+                return event, judge_answers(event.first, event.again, criteria.rules, criteria.decoder)
             verdict = self._compare(event, criteria.rules, criteria.decoder)
             reached = criteria.watch.look(event)
             return event, verdict if reached is None else msgspec.structs.replace(verdict, reached=reached)

@@ -22,6 +22,7 @@ from gateway.decision import Decision
 from gateway.limits import Limits
 from gateway.metrics import Metrics
 from gateway.pool import Pool
+from gateway.second_look import SecondLooks
 from gateway.shot import Both, Shot, Template
 from gateway.subject import subject_of
 from gateway.witness import Witnessed
@@ -48,6 +49,7 @@ class Mirror:
         link.totals = metrics.mirror
         self._token_key = token_key
         self._agreements = Agreements(self.token)
+        self._second_looks = SecondLooks(self)
         self._live: set[Shot] = set()
         self._calls: set[Call] = set()
         self._timers: set[asyncio.TimerHandle] = set()
@@ -144,6 +146,8 @@ class Mirror:
     def paired(self, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
         """Both answers are there: count or hand them over, after a second look where a safe read differs."""
         plan = shot.plan
+        if plan.noise and shot.is_mirrored_read:
+            self._second_looks.maybe(shot, control if control.side == "legacy" else candidate)
         if plan.bytes_decide and control.equals(candidate, plan.compared):
             subject = (plan.name, plan.capability or "", control.side, control.status)
             noted = self._agreements.note(subject, shot.key, (control.seconds, candidate.seconds))

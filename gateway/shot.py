@@ -203,6 +203,16 @@ class Shot:
         for pool, side in zip(self._pools, (self.side, self._other_side), strict=True):
             self._mirror.call(pool, message, self.plan, take(side))
 
+    @property
+    def is_mirrored_read(self) -> bool:
+        """Whether it is a safe read that goes to both sides as it is."""
+        return self.is_safe and self._policy == "mirror"
+
+    def ask_legacy(self, done: Callable[[Call], None]) -> None:
+        """Send the read to legacy once more, over the mirror's connections."""
+        pool = self._pools[0] if self.side == "legacy" else self._pools[1]
+        self._mirror.call(pool, self._message(b"mirror"), self.plan, done)
+
     # Bounds and the end.
 
     @property

@@ -36,6 +36,7 @@ class Plan:
     key: KeyReader | None = None
     shadow: ShadowPolicy = "never"
     sample: float = 1.0
+    noise: float = 0.0
     mirror_body_max: int = 1 << 20
     template: tuple[tuple[str, str], ...] = ()
     compared: frozenset[bytes] = frozenset()  # headers, beside those that every route compares
@@ -187,6 +188,7 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         key,
         route.shadow,
         shadow.sample if shadow else 1.0,
+        shadow.noise if shadow else 0.0,
         shadow.body_max if shadow else 1 << 20,
         template,
         frozenset(name.encode() for name in route.compare.headers),

@@ -23,6 +23,7 @@ from shadow.engine import place_of
 from shadow.findings import RuleFinding, findings_of
 from shadow.gate import GateVerdict, evidence_of, judge
 from shadow.judge_file import judge_lines
+from shadow.noise import Noisy, noise_of, proposal
 from shadow.redact import redactor_of
 from shadow.rejudging import Rejudged, rejudge
 from shadow.rules import Rules
@@ -38,6 +39,8 @@ class Report:
     summary: Summary
     verdict: GateVerdict
     findings: tuple[RuleFinding, ...] = ()
+    noise: tuple[Noisy, ...] = ()
+    day: date = date.min
 
     @property
     def passes(self) -> bool:
@@ -46,15 +49,22 @@ class Report:
 
     def terminal(self) -> RenderableType:
         """One screen, worst first."""
+        from rich.console import Group
+
         from shadow.report import terminal
 
-        return terminal(self.summary, self.verdict, self.findings)
+        return Group(terminal(self.summary, self.verdict, self.findings), *self._noise())
+
+    def _noise(self) -> list[RenderableType]:
+        from shadow.report import terminal_noise
+
+        return [terminal_noise(self.noise, self.day)] if self.noise else []
 
     def html(self) -> str:
         """One self-contained page."""
         from shadow.html import html
 
-        return html(self.summary, self.verdict, self.findings)
+        return html(self.summary, self.verdict, self.findings, self.noise)
 
     def junit(self) -> str:
         """A test case for each condition of each route."""
@@ -73,6 +83,10 @@ class Report:
         return {
             "verdict": msgspec.to_builtins(self.verdict),
             "findings": msgspec.to_builtins(self.findings),
+            "noise": [
+                {**msgspec.to_builtins(one), "proposal": proposal(one, self.day) if one.is_proposed else None}
+                for one in self.noise
+            ],
             "summary": summary_json(self.summary),
         }
 
@@ -88,7 +102,8 @@ def read_report(routes_path: Path, capability: str, today: date | None = None) -
     findings = [
         one for route in summary.routes if route.route in rules for one in findings_of(route, rules[route.route], day)
     ]
-    return Report(summary, verdict, tuple(findings))
+    noise = [one for route in summary.routes for one in noise_of(route, rules.get(route.route))]
+    return Report(summary, verdict, tuple(findings), tuple(noise), day)
 
 
 def read_again(routes_path: Path, capability: str, against: Path) -> Rejudged:

@@ -73,7 +73,13 @@ def _rows(route: RouteSummary) -> Iterator[tuple[str, str, int]]:
     yield "distinct keys", "", route.keys.distinct
     yield "keys mismatched", "", route.keys.mismatched
     parts = (("compared", accounting.verdicts), ("skipped", accounting.skipped), ("dropped", accounting.dropped))
-    for what, counts in (*parts, ("errored", accounting.errored), ("status", route.statuses), ("rule", route.rules)):
+    for what, counts in (
+        *parts,
+        ("errored", accounting.errored),
+        ("status", route.statuses),
+        ("rule", route.rules),
+        ("noise", route.noise),
+    ):
         yield from ((what, detail, count) for detail, count in counts.items())
     for cluster in route.clusters:
         yield "difference", f"{cluster.path} {cluster.kind} {cluster.shape}", cluster.count

@@ -11,6 +11,7 @@ from shadow import charts, figures, wording
 from shadow.findings import RuleFinding
 from shadow.gate import GateVerdict
 from shadow.latency import LatencyEstimate, estimate
+from shadow.noise import Noisy
 from shadow.report import worst_clusters
 from shadow.summary import Cluster, RouteSummary, Summary
 
@@ -37,7 +38,12 @@ class RouteView:
     latency: LatencyEstimate | None
 
 
-def html(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding, ...] = ()) -> str:
+def html(
+    summary: Summary,
+    verdict: GateVerdict,
+    findings: tuple[RuleFinding, ...] = (),
+    noise: tuple[Noisy, ...] = (),
+) -> str:
     """The page. Everything that comes from traffic or from routes.yaml is escaped."""
     clusters = worst_clusters(summary)
     return _template().render(
@@ -54,6 +60,7 @@ def html(summary: Summary, verdict: GateVerdict, findings: tuple[RuleFinding, ..
         latency_over_time=charts.latency_chart(summary.timeline),
         parts=PARTS,
         findings=findings,
+        noise=noise,
     )
 
 

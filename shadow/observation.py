@@ -98,7 +98,19 @@ class Errored(msgspec.Struct, frozen=True, tag="errored", gc=False):
     at: float = 0.0
 
 
-Event = Pair | Agreed | Skipped | Dropped | Errored
+class Noise(msgspec.Struct, frozen=True, tag="noise", gc=False):
+    """Two answers of legacy to the same safe read, one right after the other. It is about no request of its own, so it
+    counts nothing."""
+
+    route: str
+    capability: str
+    first: Observation
+    again: Observation
+    at: float
+    count: int = 0
+
+
+Event = Pair | Noise | Agreed | Skipped | Dropped | Errored
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Event] = msgspec.msgpack.Decoder(Event)

@@ -73,6 +73,7 @@ def _route(connection: Connection, scope_id: int, name: str, counts: Counts, key
         counts["rule"],
         counts["reached"],
         sum(counts["foreign"].values()),
+        counts["noise"],
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,6 +13,7 @@ from shadow import figures, wording
 from shadow.findings import RuleFinding
 from shadow.gate import GateVerdict
 from shadow.latency import estimate
+from shadow.noise import Noisy, proposal
 from shadow.rejudging import Rejudged
 from shadow.summary import Cluster, RouteSummary, Summary
 
@@ -98,6 +101,26 @@ def _findings(findings: tuple[RuleFinding, ...]) -> RenderableType:
         lines.append(Padding(text, (0, 0, 0, 2)))
     if len(findings) > REASONS_MAX:
         lines.append(Padding(Text(f"and {len(findings) - REASONS_MAX} more", style="dim"), (0, 0, 0, 2)))
+    return Group(*lines)
+
+
+def terminal_noise(noise: tuple[Noisy, ...], today: date) -> RenderableType:
+    """What legacy's answers to the same read differ in, and the rules that somebody may make of it."""
+    lines: list[RenderableType] = [Text(), Text("Noise of legacy", style="bold")]
+    for one in noise[:REASONS_MAX]:
+        note = "; it is protected, so it counts all the same" if one.is_protected else ""
+        text = Text.assemble(
+            (wording.printable(one.path), "yellow"), wording.printable(f" on {one.route}: {one.evidence}{note}")
+        )
+        lines.append(Padding(text, (0, 0, 0, 2)))
+    if len(noise) > REASONS_MAX:
+        lines.append(Padding(Text(f"and {len(noise) - REASONS_MAX} more", style="dim"), (0, 0, 0, 2)))
+    proposed = [one for one in noise if one.is_proposed]
+    if proposed:
+        lines.append(Text("To accept it, write under compare.ignore of the route:"))
+        lines += [
+            Padding(Text(wording.printable(proposal(one, today))), (0, 0, 0, 2)) for one in proposed[:REASONS_MAX]
+        ]
     return Group(*lines)
 
 

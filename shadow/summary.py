@@ -63,7 +63,8 @@ class LatencyGroup:
 class RouteSummary:
     """One route. `rules` counts the pairs in which a rule took a difference for none; `reached` the answers looked at
     (under the empty name) and in how many of them a rule named something; `foreign` the pairs in which both sides
-    answered about different customers."""
+    answered about different customers; `noise` the reads that legacy was asked twice (under the empty name) and in how
+    many of them it differed from itself, by path."""
 
     route: str
     accounting: Accounting = field(default_factory=Accounting)
@@ -76,6 +77,7 @@ class RouteSummary:
     rules: dict[str, int] = field(default_factory=dict)
     reached: dict[str, int] = field(default_factory=dict)
     foreign: int = 0
+    noise: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from shadow.compare import Difference, Verdict
-from shadow.observation import Agreed, Dropped, Errored, Event, Pair, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Event, Noise, Pair, Skipped
 from shadow.redact import coarse_shape
 from shadow.shapes import shape_of
 
 SHAPES_LOOKED_AT_MAX = 32
 DETAIL_CHARACTERS_MAX = 80
+NOISE_PATH_CHARACTERS_MAX = 300
 KEYLESS = 0
 
 ClusterKey = tuple[str, str, str]
@@ -105,6 +106,9 @@ def _add(route: RouteTally, event: Event, verdict: Verdict | None) -> None:
         route.counts["eligible", ""] += 1
         _add_pair(route, event, verdict)
         return
+    if isinstance(event, Noise):
+        _add_noise(route, verdict)
+        return
     route.counts["eligible", ""] += event.count
     if isinstance(event, Agreed):
         _add_agreed(route, event)
@@ -137,6 +141,15 @@ def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
     for difference in verdict.differences:
         occurrence = Occurrence(pair.at, difference, verdict.race)
         route.clusters.setdefault(_cluster_of(difference), []).append(occurrence)
+
+
+def _add_noise(route: RouteTally, verdict: Verdict | None) -> None:
+    """How often legacy was asked twice, under the empty name, and at which paths it differed from itself."""
+    if verdict is None or verdict.kind == "incomparable":
+        return
+    route.counts["noise", ""] += 1
+    for path in {difference.path for difference in verdict.differences}:
+        route.counts["noise", path[:NOISE_PATH_CHARACTERS_MAX]] += 1
 
 
 def _add_agreed(route: RouteTally, event: Agreed) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shadow.observation import Agreed, Dropped, Errored, Pair, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Noise, Pair, Skipped
 from tests.support.gateways import Gateway, gateway
 from tests.support.waiting import wait_until
 from tests.support.wire import Client, Received, Responder, Upstream, answer, raw, upstream
@@ -23,7 +23,7 @@ upstreams:
 capabilities:
   accounts:
     {{legacy: monolith, modern: ledger, stage: {stage}, canary: {{percent: 100, key: "header:X-Id"}},
-      shadow: {{body_max: 1KiB, sample: {sample}}}}}
+      shadow: {{body_max: 1KiB, sample: {sample}, noise: {noise}}}}}
 routes:
   - {{match: "GET|HEAD /accounts/{{id}}", name: read, capability: accounts}}
   - {{match: "POST /accounts/{{id}}/never", capability: accounts}}
@@ -42,9 +42,11 @@ def sides() -> Iterator[Sides]:
         yield legacy, modern, sandbox
 
 
-def routes(sides: Sides, stage: str = "shadow", sample: str = "100%") -> str:
+def routes(sides: Sides, stage: str = "shadow", sample: str = "100%", noise: str = "0%") -> str:
     legacy, modern, sandbox = sides
-    return ROUTES.format(legacy=legacy.url, modern=modern.url, sandbox=sandbox.url, stage=stage, sample=sample)
+    return ROUTES.format(
+        legacy=legacy.url, modern=modern.url, sandbox=sandbox.url, stage=stage, sample=sample, noise=noise
+    )
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +301,30 @@ def test_sample_leaves_requests_out_of_the_account(gate: Gateway, sides: Sides) 
     eligible, left_out = (after[name] - before.get(name, 0) for name in ("eligible", "unsampled"))
     assert eligible + left_out == 100
     assert 20 < eligible < 80
+
+
+@pytest.mark.parametrize("stage", ["shadow", "canary"])
+def test_a_share_of_reads_is_asked_of_legacy_twice_and_counts_nothing(gate: Gateway, sides: Sides, stage: str) -> None:
+    legacy, modern, _ = sides
+    turns = iter(range(1000))
+
+    def another_each_time(received: Received, sock: socket.socket) -> None:
+        answer(b"%d" % next(turns))(received, sock)
+
+    legacy.respond = another_each_time
+    modern.respond = answer(b"x")
+    gate.use(routes(sides, stage, noise="100%"))
+    with Client(gate.port) as http:
+        http.get("/accounts/1?a=b", "X-Id: 1\r\n")
+        http.post("/accounts/1/never", b"a write is never asked twice")
+    comparer = gate.comparer
+    assert comparer is not None
+    (noise,) = wait_until(lambda: [one for one in comparer.events if isinstance(one, Noise)], "legacy was asked twice")
+    assert (noise.first.side, noise.again.side) == ("legacy", "legacy")
+    assert noise.first.body != noise.again.body
+    assert {one.target for one in legacy.requests if one.method == b"GET"} == {b"/accounts/1?a=b"}
+    wait_until(lambda: settled(gate), "all is counted", 15)
+    assert counted(gate, Noise) == 0
 
 
 def test_without_a_comparer_everything_is_answered_and_dropped(sides: Sides) -> None:

@@ -7,7 +7,7 @@ import pytest
 from config.model import Routes
 from config.reader import parse_routes
 from gateway.judging import Judge, decoder_of
-from shadow.observation import Observation, Pair, Skipped
+from shadow.observation import Noise, Observation, Pair, Skipped
 
 COPYBOOK = """
        01  REPLY.
@@ -43,6 +43,13 @@ def _kind(routes: Routes, one: Pair) -> tuple[str, str | None]:
     _, verdict = Judge(routes).judge(one)
     assert verdict is not None
     return verdict.kind, verdict.reason
+
+
+def test_what_legacy_differs_in_from_itself_is_judged_by_the_routes_rules(routes: Routes) -> None:
+    both = pair("GET /plain/{id}", b'{"served_by":1,"at":1}', b'{"served_by":2,"at":2}')
+    _, verdict = Judge(routes).judge(Noise(both.route, "accounts", both.control, both.candidate, 1.0))
+    assert verdict is not None
+    assert [difference.path for difference in verdict.differences] == ["$.at"]
 
 
 def test_the_rules_of_the_route_are_used(routes: Routes) -> None:

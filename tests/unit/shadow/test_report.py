@@ -1,18 +1,26 @@
 from dataclasses import replace
+from datetime import date
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from config.comparing import Compare
 from config.model import Gates
 from shadow.gate import evidence_of, judge
-from shadow.report import CLUSTERS_MAX, ROUTES_MAX, terminal, worst_clusters
+from shadow.html import html
+from shadow.noise import noise_of
+from shadow.report import CLUSTERS_MAX, ROUTES_MAX, terminal, terminal_noise, terminal_replayed, worst_clusters
 from shadow.summary import Summary
 from tests.support.comparisons import HOSTILE, summary_with
 
 
 def shown(summary: Summary, gates: Gates | None = None, width: int = 100) -> str:
+    return printed(terminal(summary, judge(evidence_of(summary), gates or Gates())), width)
+
+
+def printed(what: RenderableType, width: int = 160) -> str:
     console = Console(width=width, record=True, file=open("/dev/null", "w"), force_terminal=False)  # noqa: SIM115, PTH123
     with console.file:
-        console.print(terminal(summary, judge(evidence_of(summary), gates or Gates())))
+        console.print(what)
     return console.export_text()
 
 
@@ -61,3 +69,23 @@ def test_races_alone_are_worse_than_nothing_but_not_than_a_difference() -> None:
     race = replace(cluster, path="$.race", count=0, races=99)
     routes = (replace(summary.routes[1], clusters=(race, cluster)),)
     assert [found.path for _, found in worst_clusters(replace(summary, routes=routes))] == ["$.balance", "$.race"]
+
+
+def test_noise_is_told_with_its_evidence_and_the_line_that_accepts_it() -> None:
+    route = replace(summary_with().routes[1], noise={"": 100, "$.balance": 60, "$.at": 40})
+    noise = noise_of(route, Compare(protect=("$.at",)))
+    text = printed(terminal_noise(noise, date(2026, 11, 25)))
+    assert "legacy differs from itself in 60 of 100 reads" in text
+    assert "it is protected" in text
+    assert text.count("- {path:") == 1
+    page = html(summary_with(), judge(evidence_of(summary_with()), Gates()), (), noise)
+    assert "Noise of legacy" in page
+    assert "60 of 100 reads" in page
+
+
+def test_a_replay_says_what_differs_and_what_was_not_sent() -> None:
+    text = printed(terminal_replayed(summary_with()))
+    assert "15 different of 150 compared" in text
+    assert "4 skipped: body_too_large" in text
+    assert "3 no answer from modern" in text
+    assert "$.balance" in text

@@ -1,7 +1,7 @@
 import pytest
 
 from shadow.compare import Verdict
-from shadow.observation import Agreed, Dropped, Errored, Side, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Noise, Side, Skipped
 from shadow.tally import KEYLESS, SHAPES_LOOKED_AT_MAX, key_hash, tally
 from tests.support.answers import DIFFERENT, EQUAL, answer, pair, verdict_on
 
@@ -19,6 +19,14 @@ def test_events_become_sums_by_capability_and_route() -> None:
     assert other["eligible", ""] == 6
     assert (other["skipped", "body_too_large"], other["dropped", "queue_full"], other["verdict", "equal"]) == (3, 2, 1)
     assert sums["cards"].routes["other"].counts["errored", "modern"] == 1
+
+
+def test_what_legacy_differs_in_from_itself_is_counted_by_path_and_is_no_request() -> None:
+    noise = Noise("r", "accounts", answer({"a": 1}), answer({"a": 2}), 1.0)
+    broken = Verdict("incomparable", "malformed_json:both")
+    differing = verdict_on({"a": 1}, {"a": 2})
+    counts = tally([(noise, differing), (noise, EQUAL), (noise, broken)])["accounts"].routes["r"].counts
+    assert counts == {("noise", ""): 2, ("noise", "$.a"): 1}
 
 
 def test_a_pair_without_a_verdict_is_a_mistake_of_the_caller() -> None:
