@@ -15,9 +15,9 @@ from runbook import census, sentinel, trend
 from runbook.business_calendar import judge_calendar
 from runbook.errors import BudgetExceeded
 from runbook.evidence import judge_comparison
-from runbook.gates import (
-    Finding,
-    gates_for,
+from runbook.gates import Finding, gates_for
+from runbook.ground import Ground
+from runbook.judging import (
     judge_fences,
     judge_gateways,
     judge_lag,
@@ -31,7 +31,6 @@ from runbook.gates import (
     judge_way_back,
     judge_writers,
 )
-from runbook.ground import Ground
 from runbook.runs import shadow_since
 from runbook.schema_gate import judge_schema, look_at_schema
 from runbook.sequences import SequencePlan

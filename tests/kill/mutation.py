@@ -100,12 +100,13 @@ def main(arguments: Sequence[str]) -> int:
     seed = int(arguments[0]) if arguments else 1
     names = list(arguments[1:]) or [SOUND, *seeded.BUGS]
     found = []
+    began = monotonic()
     for name in names:
         text = "" if name == SOUND else seeded.BUGS[name].text
         found.append(hunt(name, text, seed))
         one = found[-1]
         say(f"{one.bug}: {one.invariant or 'nothing'} {one.sentence[:160]}  [{one.runs} runs, {one.seconds:.0f} s]")
-    sys.stdout.write(table(found) + "\n")
+    sys.stdout.write(f"{table(found)}\n{len(found)} worlds in {monotonic() - began:.0f} s, seed {seed}\n")
     missed = sum(not one.invariant for one in found if one.bug != SOUND)
     is_sound = all(not one.invariant for one in found if one.bug == SOUND)
     return 0 if is_sound and missed * 25 <= len(found) else 1

@@ -11,8 +11,9 @@ from runbook.advance import Outcome
 from runbook.approvals import Decisions, Waiver
 from runbook.board import read_boards
 from runbook.execute import Event
-from runbook.gates import judge_lag, judge_verify, with_waivers
+from runbook.gates import with_waivers
 from runbook.journal import JournalCheck
+from runbook.judging import judge_lag, judge_verify
 from runbook.screen_run import (
     board_screen,
     check_screen,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from runbook import trend
-from runbook.gates import BY_NAME, judge_lag
+from runbook.gates import BY_NAME
+from runbook.judging import judge_lag
 from runbook.trend import Answer, direction, words
 from tests.support.desk import journal_in
 
