@@ -29,7 +29,9 @@ WAIVED = "--for 2h --reason 'a recording has little traffic' --as olivia --secon
 TO_CANARY = ("advance accounts --yes --as olivia", f"waive accounts comparison {WAIVED}", "sync verify accounts")
 COMMANDS = (
     "doctor accounts",
+    "rehearse accounts --rounds 2 --as olivia",
     "plan accounts",
+    "gates accounts",
     "approve accounts --plan {plan} --as sam",
     "advance accounts --plan {plan} --as olivia",
     "status accounts",

@@ -51,6 +51,7 @@ class GatewayLine:
     is_holding: bool
     held: int
     in_flight: int
+    is_cut_off: bool = False  # it refuses these writes, because it has not heard how a cutover ended
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _next(name: str, one: Capability, left: runs.Run | None) -> str:
 
 def _gateways(routes: Routes, name: str, gateways: Gateways) -> tuple[GatewayLine, ...]:
     return tuple(
-        GatewayLine(table.url, table.has(routes.digest), hold.is_holding, hold.held, hold.in_flight)
+        GatewayLine(table.url, table.has(routes.digest), hold.is_holding, hold.held, hold.in_flight, hold.is_cut_off)
         for table, hold in zip(gateways.tables(), gateways.holds(name), strict=True)
     )
 

@@ -165,8 +165,11 @@ def _board(board: Board) -> RenderableType:
     rows = Table(box=None, show_header=False, padding=(0, 1))
     for gateway in board.gateways:
         held = f", holding {gateway.held} writes" if gateway.is_holding else ""
+        if gateway.is_cut_off:
+            held = ", REFUSES writes: it has not heard how the last cutover ended"
         evidence = ("on the same file" if gateway.is_current else "on another file") + held
-        rows.add_row(_ok(gateway.is_current), "gateway", Text(f"{gateway.url}: {evidence}"))
+        is_well = gateway.is_current and not gateway.is_cut_off
+        rows.add_row(_ok(is_well), "gateway", Text(f"{gateway.url}: {evidence}"))
     for stream in board.streams:
         lag = f", lag {stream.lag_seconds:.1f} s" if stream.lag_seconds is not None else ""
         alarms = f", {stream.alarms} alarm(s)" if stream.alarms else ""

@@ -26,7 +26,7 @@ from runbook.sides import Sides, connect_to
 
 LEGACY_VARIABLE, MODERN_VARIABLE = "STRANGLER_REHEARSAL_LEGACY", "STRANGLER_REHEARSAL_MODERN"
 ROOM_FACTOR, ROOM_BYTES = 4, 1 << 30  # both sides, indexes, the log, sorting; and two empty servers
-POLL_SECONDS = 0.5
+POLL_SECONDS, TELL_SECONDS = 0.5, 10.0
 ROUTES = """\
 version: 1
 gateway: {{listen: "127.0.0.1:{listen}", admin: "127.0.0.1:{admin}"}}
@@ -122,7 +122,7 @@ class Place:
 
     def wait_for_streams(self, say: Callable[[str], None]) -> None:
         """Wait until both stream, for as long as the backfill takes. Raises ProcessFailed when their process ends."""
-        began = monotonic()
+        began = told = monotonic()
         while True:
             self.processes.check()
             (board,) = self.run("status", self.name, "--json")["capabilities"]
@@ -130,6 +130,9 @@ class Place:
             if states == ["streaming", "streaming"]:
                 say(f"both streams run; the backfill took {monotonic() - began:.1f} s")
                 return
+            if monotonic() - told > TELL_SECONDS:
+                told = monotonic()
+                say(f"the streams are made: {', '.join(states)}, {told - began:.0f} s")
             sleep(POLL_SECONDS)
 
 
@@ -144,8 +147,11 @@ def take_place(
 ) -> Iterator[Place]:
     """Make the copies and start everything; all of it is gone afterwards, however it ends.
 
-    `load` is the number of clients and their writes a second. Raises NoRoom, TypeUnknown, ClusterFailed, ProcessFailed.
+    `load` is the number of clients and their writes a second. Raises NotInvertible, NoRoom, TypeUnknown, ClusterFailed,
+    ProcessFailed.
     """
+    for mapping in sides.mappings:
+        mapping.reverse()  # without a way back there is no cutover, and nothing to rehearse
     shapes = {side: copies.shapes_of(side.conn, side.tables) for side in (sides.legacy, sides.modern)}
     needed = ROOM_BYTES + ROOM_FACTOR * sum(shape.size_bytes for shape in shapes[sides.legacy])
     with ExitStack() as stack:

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from runbook.advance import Outcome, advance, back, waive
+from runbook.board import read_boards
 from runbook.demo.processes import free_port
 from runbook.execute import Event
+from runbook.screen_run import board_screen
 from tests.support.gateway_process import GatewayProcess
+from tests.support.screen import printed
 from tests.support.waiting import wait_until
 from tests.support.wire import Client, Upstream, upstream
 
@@ -120,6 +123,9 @@ def test_the_cutover_goes_through_and_the_late_gateway_serves_no_stale_write(fie
     # What the run said has waited for it; and it asks. But its own file is old, so it goes on refusing.
     wait_until(lambda: field.far.events("hold.kept"), "the release arrives late")
     assert write(field.far) == (503, "home_unknown, not sent")
+    boards = read_boards(field.routes, "accounts")
+    assert [gateway.is_cut_off for gateway in boards[0].gateways] == [False, True]
+    assert "REFUSES writes" in printed(board_screen(boards))
     field.bring()
     wait_until(lambda: write(field.far) == (200, ""), "the far gateway has the new file")
     assert field.reached() == (2, 2)

@@ -57,3 +57,13 @@ def test_every_mistake_in_a_calendar_is_told_with_its_place(calendar: str, place
     assert problem.where == place
     assert what in problem.what
     assert problem.example
+
+
+def test_the_calendar_of_the_operators_manual_is_one() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    block = manual.split("## The business calendar")[1].split("```yaml\n")[1].split("```")[0]
+    calendar = parse_routes(f"version: 1\n{block}".encode(), Path("routes.yaml"), {}).calendar
+    assert calendar is not None
+    assert calendar.freezes[0].name == "year end"
+    assert calendar.end_of_day is not None
+    assert calendar.month_end_seen
