@@ -79,16 +79,17 @@ def state_of(routes: Routes, folder: Path, run: str) -> RunState | None:
     """Ask the control database. Raises DatabaseDown."""
     import sqlalchemy as sa  # a gateway that is never cut off does not carry it
 
-    url = control_url(routes, folder)
-    settings = {} if url.startswith("sqlite") else {"connect_timeout": ASK_SECONDS}
-    engine = control_engine(url, ASK_SECONDS, **settings)
     try:
-        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-            row = connection.execute(sa.text(RUN), {"run": run}).first()
-    except sa.exc.SQLAlchemyError as error:
+        url = control_url(routes, folder)
+        settings = {} if url.startswith("sqlite") else {"connect_timeout": ASK_SECONDS}
+        engine = control_engine(url, ASK_SECONDS, **settings)
+        try:
+            with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                row = connection.execute(sa.text(RUN), {"run": run}).first()
+        finally:
+            engine.dispose()
+    except (sa.exc.SQLAlchemyError, OSError, ValueError) as error:
         raise DatabaseDown("control", type(error).__name__) from error
-    finally:
-        engine.dispose()
     return None if row is None else RunState(row.status, row.to_stage, row.expires_at or "")
 
 

@@ -195,7 +195,9 @@ class Operations:
         """Release what a run's hold left behind, where the control database says that it cannot move the home."""
         now, routes = time.monotonic(), self.table_in_force.routes
         for order in [order for order in self._orders.values() if order.run and now >= order.until]:
-            if order.is_over(now, self._homes) or not await asyncio.to_thread(must_stay, routes, folder, order):
+            if order.capability not in self._homes:
+                del self._orders[order.capability]  # routes.yaml does not know it any more, and neither does a route
+            elif order.is_over(now, self._homes) or not await asyncio.to_thread(must_stay, routes, folder, order):
                 _log.warning("hold.settled", capability=order.capability, run=order.run)
                 await self.release(order.capability)
 

@@ -33,6 +33,10 @@ def _edit(path: Path, stage: str) -> None:
     path.write_text(ROUTES_TEXT.replace("stage: shadow", stage))
 
 
+def _forget_all(path: Path) -> None:
+    path.write_text("version: 1\n")
+
+
 def _play(path: Path, story: Story, workers: int = 2) -> None:
     async def run() -> None:
         table = TableInForce(path, {})
@@ -103,6 +107,21 @@ def test_a_hold_that_its_run_left_behind_stays_until_the_run_is_known_to_have_en
         await operations.end_leases(path.parent)
         assert await is_cut_off() is not is_released
         assert len(operations.holds_in_force()) == (0 if is_released else 1)
+
+    _play(path, story)
+
+
+def test_a_hold_of_a_capability_that_routes_yaml_forgot_is_forgotten(path: Path) -> None:
+    async def story(operations: Operations) -> None:
+        await operations.hold("accounts", 0.001, "r-1")
+        _forget_all(path)
+        await operations.reload()
+
+        async def is_forgotten() -> bool:
+            await operations.end_leases(path.parent)
+            return not operations.holds_in_force()
+
+        await eventually(is_forgotten)
 
     _play(path, story)
 
