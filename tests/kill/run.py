@@ -104,7 +104,7 @@ class Runner:
         """What a team does before: count writers, verify, waive what a bank of one minute cannot show."""
         world = self.world
         world.run("gates", CAPABILITY)
-        for gate in ("comparison", "writers", "month_end", "calendar", "latency"):
+        for gate in ("comparison", "writers"):
             world.run(
                 "waive",
                 CAPABILITY,
