@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from gateway import headers
-from gateway.conditions import field
+from gateway.routing.conditions import field
+from gateway.wire import headers
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from gateway import headers, problems
-from gateway.answer import CHUNKED, NONE, interim_head
-from gateway.chunks import RequestInvalid
-from gateway.decision import Decision
-from gateway.headers import Fields
 from gateway.hold import Hold
-from gateway.request import Request
-from gateway.table import Plan
+from gateway.routing.decision import Decision
+from gateway.routing.table import Plan
 from gateway.upstream import UpstreamConnection
+from gateway.wire import headers, problems
+from gateway.wire.answer import CHUNKED, NONE, interim_head
+from gateway.wire.chunks import RequestInvalid
+from gateway.wire.headers import Fields
+from gateway.wire.request import Request
 
 if TYPE_CHECKING:
-    from gateway.claim import Claim
     from gateway.downstream import Downstream
+    from gateway.idempotency.claim import Claim
+    from gateway.mirroring.shot import Shot
     from gateway.pool import Pool
-    from gateway.shot import Shot
 
 log = structlog.get_logger()
 KEEPING: Final = frozenset({200, 404, 409, 422, 502, 503, 504})  # after these the client's connection is sane

@@ -6,10 +6,10 @@ from time import monotonic
 
 from gateway.breaker import Breaker
 from gateway.carriage import Carriage
-from gateway.decision import Decision, bucket_of, decide
 from gateway.hold import Hold
+from gateway.routing.decision import Decision, bucket_of, decide
+from gateway.routing.table import Found, Plan, Undecided, narrowed
 from gateway.stamps import has_seen
-from gateway.table import Found, Plan, Undecided, narrowed
 
 
 def choose(exchange: Carriage, plan: Plan) -> tuple[Decision, Hold | None]:

@@ -1,11 +1,11 @@
 """The comparer process: takes events from the workers over a unix socket, judges them, stores the verdicts.
 
 Everything runs in one event loop of a process of its own, so comparing can never delay an answer. What waits here is
-bounded (`gateway/backlog.py`); at the bound we stop reading, the worker's own bounded queue fills, and the worker drops
-and counts. With each batch of verdicts goes, in the same transaction, how many events of each worker are stored; the
-worker is told afterwards. So whenever we are killed, the worker knows of every event whether it was stored or lost, and
-counts the lost ones as dropped. The supervisor speaks to us over a control channel of JSON lines; its end of file means
-that we finish what we have and go.
+bounded (`mirroring/backlog.py`); at the bound we stop reading, the worker's own bounded queue fills, and the worker
+drops and counts. With each batch of verdicts goes, in the same transaction, how many events of each worker are stored;
+the worker is told afterwards. So whenever we are killed, the worker knows of every event whether it was stored or lost,
+and counts the lost ones as dropped. The supervisor speaks to us over a control channel of JSON lines; its end of file
+means that we finish what we have and go.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ import structlog
 from config.errors import StranglerError
 from config.model import Routes
 from config.reader import parse_routes
-from gateway.backlog import HELLO, Backlog, Source
-from gateway.judging import Judge, keeper_of
-from gateway.tripwire import Tripwire
+from gateway.mirroring.backlog import HELLO, Backlog, Source
+from gateway.mirroring.judging import Judge, keeper_of
+from gateway.mirroring.tripwire import Tripwire
 from shadow.engine import place_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown

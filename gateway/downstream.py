@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 import httptools
 import structlog
 
-from gateway import problems, strict
 from gateway.carriage import Block
-from gateway.chunks import TERMINATOR, ChunkGauge, RequestInvalid
-from gateway.headers import Fields
-from gateway.identity import Peer
-from gateway.reset import reset
-from gateway.seen_heads import SeenRequests
 from gateway.tls import who_is_at
+from gateway.wire import problems, strict
+from gateway.wire.chunks import TERMINATOR, ChunkGauge, RequestInvalid
+from gateway.wire.headers import Fields
+from gateway.wire.identity import Peer
+from gateway.wire.reset import reset
+from gateway.wire.seen_heads import SeenRequests
 
 if TYPE_CHECKING:
     from gateway.exchange import Exchange

@@ -31,18 +31,19 @@ from time import monotonic
 
 import structlog
 
-from gateway import headers
-from gateway.answer import CHUNKED, CLOSE, NONE, accepts_websocket, head_again, head_of, switching_head
 from gateway.carriage import ANSWERING, ENDED, HELD, REPLAYING, ROUTING, SENT, WAITING, Block, Carriage
 from gateway.choice import choose, peek
-from gateway.decision import Decision
-from gateway.headers import Fields
 from gateway.patience import overdue
 from gateway.retry import may_reconnect, may_repeat
-from gateway.seen_heads import SeenRequest
-from gateway.table import Plan, Undecided
+from gateway.routing.decision import Decision
+from gateway.routing.table import Plan, Undecided
 from gateway.tunnel import Tunnel
-from gateway.upstream import AnswerInvalid, UpstreamConnection
+from gateway.upstream import UpstreamConnection
+from gateway.wire import headers
+from gateway.wire.answer import CHUNKED, CLOSE, NONE, AnswerInvalid, head_again, head_of, switching_head
+from gateway.wire.headers import Fields
+from gateway.wire.seen_heads import SeenRequest
+from gateway.wire.websocket import accepts_websocket
 
 log = structlog.get_logger()
 

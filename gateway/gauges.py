@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.hold import Holds
 from gateway.metrics import rows_of
-from gateway.mirror import Mirror
+from gateway.mirroring.mirror import Mirror
 from gateway.pool import Pool
 
 

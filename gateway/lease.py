@@ -24,7 +24,7 @@ from typing import Any
 from config.control_database import control_engine, control_url
 from config.errors import DatabaseDown
 from config.model import Routes
-from gateway.decision import home_of
+from gateway.routing.decision import home_of
 
 ASK_SECONDS = 2
 RUN_LENGTH_MAX = 64

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 import structlog
 
 from config.errors import FAILED
-from gateway.admin_token import READ_TOKEN_VARIABLE, required_token
-from gateway.certificates import Certificates
-from gateway.child import Program
-from gateway.decision import is_mirrored
-from gateway.freshness_watch import Watches
-from gateway.health import HealthChecks
-from gateway.in_force import TableInForce
+from gateway.idempotency.seal import sealer
 from gateway.listening import Bound, bind_alone, parse_address, reserve_shared
-from gateway.operations import Operations
-from gateway.run_directory import RunDirectory, claim, run_directory
-from gateway.seal import sealer
+from gateway.routing.decision import is_mirrored
 from gateway.spans import must_be_installed
-from gateway.workers import Crew, Message
+from gateway.supervision.admin_token import READ_TOKEN_VARIABLE, required_token
+from gateway.supervision.certificates import Certificates
+from gateway.supervision.child import Program
+from gateway.supervision.freshness_watch import Watches
+from gateway.supervision.health import HealthChecks
+from gateway.supervision.in_force import TableInForce
+from gateway.supervision.operations import Operations
+from gateway.supervision.run_directory import RunDirectory, claim, run_directory
+from gateway.supervision.workers import Crew, Message
 
 if TYPE_CHECKING:
     import uvicorn
@@ -77,8 +77,8 @@ class Supervisor:
 
     Start: the table, the runtime directory and both ports are there before the first child is (`serve`); then workers
     and comparer start, and when every worker listens, the admin API and the watch over routes.yaml begin. A child that
-    ends is replaced (gateway/workers.py). SIGTERM: workers stop accepting and finish, then the comparer, which by then
-    has their last pairs, then we end. If we are killed, the children see their channel close and do the same.
+    ends is replaced (supervision/workers.py). SIGTERM: workers stop accepting and finish, then the comparer, which by
+    then has their last pairs, then we end. If we are killed, the children see their channel close and do the same.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ def admin_server(operations: Operations, token: str | None) -> uvicorn.Server:
     """The admin API on uvicorn, in our event loop and with signals left to us."""
     import uvicorn
 
-    from gateway.admin import application
+    from gateway.supervision.admin import application
 
     class AdminServer(uvicorn.Server):
         @contextlib.contextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from config.errors import USAGE, StranglerError
 from config.serving import Tracing
-from gateway import headers
+from gateway.wire import headers
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage

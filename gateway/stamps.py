@@ -1,20 +1,20 @@
 """Read-your-writes across gateways: the answer to a write carries a time that the client shows when it reads.
 
 The time is the source database's own, so no clocks of gateways are compared: a gateway knows it to within the time of
-one query (gateway/freshness_watch.py), rounded up for a write and down for what has arrived. It stands in a cookie that
-says nothing else; a client that changes it harms only its own reads. What cannot be read sends the read to legacy.
+one query (supervision/freshness_watch.py), rounded up for a write and down for what has arrived. It stands in a cookie
+that says nothing else; a client that changes it harms only its own reads. What cannot be read sends the read to legacy.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.conditions import cookie_value
+from gateway.routing.conditions import cookie_value
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage
     from gateway.freshness import ReadYourWrites
-    from gateway.table import Plan
+    from gateway.routing.table import Plan
 
 NEVER: Final = (1 << 64) - 1  # the source's time is not known: legacy answers until the cookie ends
 DIGITS: Final = 16

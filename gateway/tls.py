@@ -13,9 +13,9 @@ from typing import Final
 
 from config.errors import USAGE, StranglerError
 from config.serving import Tls, UpstreamTls
-from gateway.identity import Networks, Peer, peer_of
+from gateway.wire.identity import Networks, Peer, peer_of
 
-# OpenSSL's X509_V_ERR_*: the reason that a client is told (gateway/problems.py).
+# OpenSSL's X509_V_ERR_*: the reason that a client is told (gateway/wire/problems.py).
 _REASONS: Final = {
     9: "upstream_tls_expired",
     10: "upstream_tls_expired",

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from gateway import headers
-from gateway.headers import Facts
-from gateway.websocket import Frames, going_away
+from gateway.wire.websocket import Frames, going_away
 
 if TYPE_CHECKING:
     from gateway.downstream import Downstream
     from gateway.upstream import UpstreamConnection
-
-_KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==").fullmatch
-
-
-def is_websocket(method: bytes, version: bytes, fields: list[tuple[bytes, bytes]], facts: Facts) -> bool:
-    """Whether a request asks for the one upgrade that is forwarded (RFC 6455 section 4.1, without a body)."""
-    upgrade = facts.get(headers.UPGRADE)
-    if upgrade is None or upgrade.strip(b" \t").lower() != b"websocket" or method != b"GET" or version != b"1":
-        return False
-    if facts.get(headers.CONTENT_LENGTH, b"0") != b"0" or headers.TRANSFER_ENCODING in facts:
-        return False
-    asked = {name.lower(): value.strip(b" \t") for name, value in fields}
-    options = headers.connection_options(facts.get(headers.CONNECTION, b""))
-    is_version = asked.get(b"sec-websocket-version") == b"13"
-    return is_version and b"upgrade" in options and _KEY(asked.get(b"sec-websocket-key", b"")) is not None
 
 
 class Tunnel:

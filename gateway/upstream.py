@@ -13,7 +13,8 @@ import httptools
 
 from gateway.caller import Caller, TunnelEnd
 from gateway.limits import Limits
-from gateway.seen_heads import SeenAnswer, SeenAnswers
+from gateway.wire.answer import AnswerInvalid
+from gateway.wire.seen_heads import SeenAnswer, SeenAnswers
 
 if TYPE_CHECKING:
     from gateway.pool import Pool
@@ -22,12 +23,8 @@ STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: ([^\r\n\0]*))?\r\n
 _LIMITS: Final = Limits()
 _NOTHING: Final = bytes(4)
 ANSWERS: Final = SeenAnswers()
-SWITCHING, FINAL, NO_CONTENT, NOT_MODIFIED = 101, 200, 204, 304
+SWITCHING, FINAL = 101, 200
 Fields = list[tuple[bytes, bytes]]
-
-
-class AnswerInvalid(Exception):
-    """Raised by a caller out of `answer_head`: the answer cannot be passed on."""
 
 
 class UpstreamConnection(asyncio.Protocol):

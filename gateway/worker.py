@@ -22,26 +22,26 @@ from config.model import Routes
 from config.reader import parse_routes
 from config.serving import Tls
 from gateway.access_log import AccessLog
-from gateway.comparer_link import ComparerLink
 from gateway.control import Control, Message
-from gateway.decision import homes_of
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange
 from gateway.freshness import AlwaysFresh, Freshness, ReadYourWrites
 from gateway.gauges import gauges_of
 from gateway.hold import Holds
-from gateway.identity import Networks
 from gateway.limits import Limits
 from gateway.listener import Listener
 from gateway.listening import Address, parse_address
 from gateway.metrics import Metrics, rows_of
-from gateway.mirror import Mirror
+from gateway.mirroring.comparer_link import ComparerLink
+from gateway.mirroring.mirror import Mirror
 from gateway.observed import ObservedExchange, StampedExchange
 from gateway.pool import Pool
-from gateway.table import Table, compile_table
+from gateway.routing.decision import homes_of
+from gateway.routing.table import Table, compile_table
+from gateway.wire.identity import Networks
 
 if TYPE_CHECKING:
-    from gateway.claim import Answers
+    from gateway.idempotency.claim import Answers
     from gateway.spans import Spans
 
 log = structlog.get_logger()
@@ -242,7 +242,7 @@ class WorkerControl(Control):
         worker.put_table(routes)
         worker.observe(routes)
         if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory
-            from gateway.claim import open_answers
+            from gateway.idempotency.claim import open_answers
 
             worker.answers = open_answers(routes, run)
         await worker.listen(parse_address(message["listen"]), routes.gateway.tls)

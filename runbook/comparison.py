@@ -16,7 +16,7 @@ from rich.console import RenderableType
 from config.errors import UnknownCapability
 from config.model import Routes
 from config.reader import read_routes
-from gateway.judging import decoder_of
+from gateway.mirroring.judging import decoder_of
 from gateway.subject import subject_of
 from runbook.control import run_directory
 from shadow.engine import place_of

@@ -25,8 +25,8 @@ import msgspec
 
 from config.errors import StranglerError
 from config.model import Routes
-from gateway.judging import Judge
-from gateway.table import compile_table
+from gateway.mirroring.judging import Judge
+from gateway.routing.table import compile_table
 from gateway.tls import upstream_context
 from runbook.replaying import OUTSIDE, Course, Nowhere, course_of, fields_of
 from shadow.observation import Errored, Observation, Pair, Side, Skipped

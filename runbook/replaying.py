@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from config.model import Routes, Sandbox
-from gateway.conditions import PEEK_BYTES_MAX
-from gateway.explain import read_request
-from gateway.request import Request
-from gateway.table import Plan, Table
+from gateway.routing.conditions import PEEK_BYTES_MAX
+from gateway.routing.explain import read_request
+from gateway.routing.table import Plan, Table
+from gateway.wire.request import Request
 from shadow.observation import Headers
 from shadow.recording import Recorded
 

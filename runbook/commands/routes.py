@@ -49,7 +49,7 @@ def explain(
     from dataclasses import asdict
 
     from config.reader import read_routes
-    from gateway.explain import explain as explain_request
+    from gateway.routing.explain import explain as explain_request
 
     if column is not None:
         _explain_column(routes, column, json)

@@ -18,7 +18,7 @@ import pytest
 from config.comparing import Compare
 from config.model import Gates
 from config.reader import parse_routes
-from gateway.judging import Judge, keeper_of
+from gateway.mirroring.judging import Judge, keeper_of
 from shadow.exports import as_csv, junit
 from shadow.gate import evidence_of, judge
 from shadow.html import html

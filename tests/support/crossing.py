@@ -23,9 +23,9 @@ import uvloop
 
 import gateway.pool
 from config.reader import read_routes
-from gateway.comparer_link import ComparerLink
 from gateway.downstream import Downstream
 from gateway.limits import Limits
+from gateway.mirroring.comparer_link import ComparerLink
 from gateway.upstream import UpstreamConnection
 from gateway.worker import AlwaysFresh, Worker
 from tests.support.strict_http import Answers, Malformed, Message, Requests

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.backlog import HELLO_BYTES, NAME_BYTES, NUMBER_BYTES
+from gateway.mirroring.backlog import HELLO_BYTES, NAME_BYTES, NUMBER_BYTES
 from shadow.observation import Event, Pair, decode
 
 CALL_SECONDS = 15.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import uvloop
 
-from gateway.reset import reset
+from gateway.wire.reset import reset
 from tests.soak import soak
 from tests.support.conformance import is_full
 from tests.support.crossing import OK, Accepted, Client, Crossing, Outcome, crossing, saying

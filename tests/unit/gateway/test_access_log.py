@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import access_log as module
-from gateway import headers
 from gateway.access_log import AccessLog, entry_of
+from gateway.wire import headers
 
 
 def exchange(method: bytes = b"GET", fields: list[tuple[bytes, bytes]] | None = None, trace: bytes = b"") -> Any:

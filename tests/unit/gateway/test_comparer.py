@@ -11,14 +11,14 @@ import pytest
 
 from config.reader import parse_routes
 from gateway import comparer
-from gateway.backlog import NAME_BYTES, Backlog, Source
-from gateway.child import Child, Program, Reply
 from gateway.comparer import Comparer
-from gateway.judging import Judge
+from gateway.mirroring.backlog import NAME_BYTES, Backlog, Source
+from gateway.mirroring.judging import Judge
+from gateway.supervision.child import Child, Program, Reply
 from shadow.observation import Dropped, Event, encode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_from_json
-from tests.unit.gateway.test_judging import TEXT, pair
+from tests.unit.gateway.mirroring.test_judging import TEXT, pair
 
 COMMAND = (sys.executable, "-m", "gateway.comparer")
 ROUTE = "GET /plain/{id}"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from config.errors import PortInUse, RoutesInvalid
-from gateway.admin_token import AdminTokenMissing
-from gateway.child import ChildGone
-from gateway.run_directory import RunDirectoryTaken, claim
 from gateway.server import admin_server, serve
+from gateway.supervision.admin_token import AdminTokenMissing
+from gateway.supervision.child import ChildGone
+from gateway.supervision.run_directory import RunDirectoryTaken, claim
 from gateway.tls import CertificateUnusable
 
 TEXT = """

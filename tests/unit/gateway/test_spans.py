@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.serving import Tracing
-from gateway import headers, spans
+from gateway import spans
 from gateway.spans import Spans, TracingNotInstalled, is_sampled, must_be_installed
+from gateway.wire import headers
 
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
 HEAD = b"GET / HTTP/1.1\r\nHost: bank\r\nTraceparent: 00-" + TRACE + b"-b7ad6b7169203331-%b\r\nAccept: */*\r\n\r\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.reader import parse_routes
-from gateway.table import Table, compile_table
+from gateway.routing.table import Table, compile_table
 from runbook.replaying import Course, Nowhere, course_of, fields_of
 from shadow.observation import Observation
 from shadow.recording import Recorded

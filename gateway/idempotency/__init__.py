@@ -1,0 +1,1 @@
+"""Writes under an Idempotency-Key: claimed once, answered again."""

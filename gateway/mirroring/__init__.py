@@ -1,0 +1,1 @@
+"""Copies of requests, and how both answers reach the comparison."""

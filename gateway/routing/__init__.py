@@ -1,0 +1,1 @@
+"""Who answers a request: the table that routes.yaml becomes."""

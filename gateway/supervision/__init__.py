@@ -1,0 +1,1 @@
+"""The supervisor: its children, its admin API, and what it watches."""
