@@ -1,4 +1,4 @@
-"""Where the revisions of each service lie, and the Alembic configuration for them."""
+"""Where the revisions of each service lie, the Alembic configuration for them, and each of them as SQL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from alembic import command
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
@@ -80,3 +81,12 @@ def revisions(config: Config, branch: str) -> tuple[Script, ...]:
     scripts = ScriptDirectory.from_config(config)
     walk = reversed(list(scripts.walk_revisions()))
     return tuple(script for script in walk if branch in script.branch_labels)
+
+
+def render(service: str, script: Script) -> str:
+    """The SQL of one revision, as it would be sent; raises what the revision raises if it needs a database."""
+    output = io.StringIO()
+    config: Config = configuration(service, output)
+    down = script.down_revision
+    command.upgrade(config, f"{down if isinstance(down, str) else 'base'}:{script.revision}", sql=True)
+    return output.getvalue()

@@ -11,8 +11,8 @@ import psycopg
 from alembic.script import Script
 from sqlalchemy import Connection, text
 
+from migrations.environment import render
 from migrations.errors import RevisionEdited
-from migrations.lint import render
 
 _TABLE = """
 CREATE SCHEMA IF NOT EXISTS strangler;

@@ -8,16 +8,13 @@ harmless. A revision suppresses a rule by a reason, in its own file, and the rep
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from alembic.script import Script
 
-from migrations.environment import BRANCHES, configuration, revisions
+from migrations.environment import BRANCHES, configuration, render, revisions
 from migrations.rules import NOT_VALID_IS_WRONG, RULES, Revision
 from migrations.sql_text import SqlStatement, sql_statements
 from migrations.squawk import Complaint, squawk
@@ -128,15 +125,6 @@ def _sorted_out(
             text = f"{rule} is suppressed and is not found"
             findings.append(Finding(name, path, 0, "suppression-of-nothing", text, "Remove it.", "warning"))
     return findings, suppressed
-
-
-def render(service: str, script: Script) -> str:
-    """The SQL of one revision, as it would be sent; raises what the revision raises if it needs a database."""
-    output = io.StringIO()
-    config: Config = configuration(service, output)
-    down = script.down_revision
-    command.upgrade(config, f"{down if isinstance(down, str) else 'base'}:{script.revision}", sql=True)
-    return output.getvalue()
 
 
 def look_at(rendered: str, revision: str, path: Path, branch: str, pg: str = "18") -> Iterator[Finding]:
