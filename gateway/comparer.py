@@ -30,7 +30,7 @@ from config.reader import parse_routes
 from gateway.mirroring.backlog import HELLO, Backlog, Source
 from gateway.mirroring.judging import Judge, keeper_of
 from gateway.mirroring.tripwire import Tripwire
-from shadow.engine import place_of
+from shadow.engine import check_shared, place_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
@@ -191,8 +191,10 @@ class Process:
         self._path = Path(message["routes"])
         routes = self._read()
         judge = Judge(routes)
+        place = place_of(routes, Path(message["store"]))
+        check_shared(place, os.environ)
         self._comparer = Comparer(
-            Store(place_of(routes, Path(message["store"])), keeper=keeper_of(judge, os.environ)),
+            Store(place, keeper=keeper_of(judge, os.environ)),
             judge,
             Tripwire(self._origin),
         )

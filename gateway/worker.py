@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import gc
 import os
-import secrets
 import socket
 import sys
 from collections import Counter
@@ -38,6 +37,7 @@ from gateway.observed import ObservedExchange, StampedExchange
 from gateway.pool import Pool
 from gateway.routing.decision import homes_of
 from gateway.routing.table import Table, compile_table
+from gateway.subject import secret_of
 from gateway.wire.identity import Networks
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from gateway.spans import Spans
 
 log = structlog.get_logger()
-TOKEN_KEY_BYTES = 32
 
 
 class Worker:
@@ -238,7 +237,7 @@ class WorkerControl(Control):
         if message.get("freshness"):
             writer = int(message.get("index", 0))
             freshness = Freshness(Path(message["freshness"]), tuple(routes.capabilities), writer=writer)
-        worker = Worker(link, freshness, token_key(run), limits)
+        worker = Worker(link, freshness, secret_of(run, os.environ), limits)
         worker.put_table(routes)
         worker.observe(routes)
         if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory
@@ -314,24 +313,6 @@ class WorkerControl(Control):
 def _read(copy: str, origin: str | None) -> Routes:
     """The table in the supervisor's copy of routes.yaml; relative paths in it start from the file itself."""
     return parse_routes(Path(copy).read_bytes(), Path(origin or copy), os.environ)
-
-
-def token_key(run: Path) -> bytes:
-    """The secret by which keys become tokens: one for all workers of a run directory, and for later runs."""
-    path = run / "token.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-        if len(key) >= TOKEN_KEY_BYTES:
-            return key
-        key = secrets.token_bytes(TOKEN_KEY_BYTES)
-        path.write_bytes(key)
-        return key
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_bytes(TOKEN_KEY_BYTES)
-        file.write(key)
-    return key
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

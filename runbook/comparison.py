@@ -17,9 +17,9 @@ from config.errors import UnknownCapability
 from config.model import Routes
 from config.reader import read_routes
 from gateway.mirroring.judging import decoder_of
-from gateway.subject import subject_of
+from gateway.subject import known_secret, subject_of
 from runbook.control import run_directory
-from shadow.engine import place_of
+from shadow.engine import check_shared, place_of
 from shadow.findings import RuleFinding, findings_of
 from shadow.gate import GateVerdict, evidence_of, judge
 from shadow.judge_file import judge_lines
@@ -122,10 +122,10 @@ def read_again(routes_path: Path, capability: str, against: Path) -> Rejudged:
 def erase(routes_path: Path, capability: str, keys: list[str]) -> int:
     """Erase what is stored of those canary keys; how many pairs that were. Raises UnknownCapability, StoreDown."""
     routes = _routes_with(routes_path, capability)
-    secret = run_directory(routes.path) / "token.key"
-    if not secret.exists():
+    secret = known_secret(run_directory(routes.path), os.environ)
+    if secret is None:
         return 0
-    subjects = [subject_of(key.encode(), secret.read_bytes()) for key in keys]
+    subjects = [subject_of(key.encode(), secret) for key in keys]
     with closing(_store(routes)) as store:
         return store.erase(capability, subjects)
 
@@ -138,7 +138,9 @@ def _routes_with(routes_path: Path, capability: str) -> Routes:
 
 
 def _store(routes: Routes) -> Store:
-    return Store(place_of(routes, run_directory(routes.path) / "shadow.db"))
+    place = place_of(routes, run_directory(routes.path) / "shadow.db")
+    check_shared(place, os.environ)
+    return Store(place)
 
 
 def judge_pairs(routes_path: Path, pairs: Path) -> Iterator[str]:

@@ -6,6 +6,7 @@ comparers of several gateways may write to one store, and a report is about all 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from config.errors import StranglerError
 from shadow import tables
+from shadow.redact import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from config.model import Routes
@@ -46,6 +48,30 @@ class StoreDown(StranglerError):
         if isinstance(self.place, Path):
             return "Check the disk and its permissions; the file may be deleted, and comparing then starts anew."
         return f"Check databases.{DATABASE} in routes.yaml, and that its role may create the schema {SCHEMA}."
+
+
+@dataclass(eq=False)
+class SharedStoreNeedsKey(StranglerError):
+    """Several gateways may write to one store, and each would make other tokens of the same customer."""
+
+    @property
+    def sentence(self) -> str:
+        """What is missing, and why it matters."""
+        return (
+            f"databases.{DATABASE} may be shared by several gateways, and without ${KEY_VARIABLE} each would count the "
+            "same customer as another key."
+        )
+
+    @property
+    def hint(self) -> str:
+        """The same secret everywhere."""
+        return f'Set the same {KEY_VARIABLE}="$(openssl rand -base64 32)" for every gateway and for this command.'
+
+
+def check_shared(place: Place, environ: Mapping[str, str]) -> None:
+    """Raises SharedStoreNeedsKey where a store that others may write to would get tokens of this gateway alone."""
+    if not isinstance(place, Path) and not environ.get(KEY_VARIABLE):
+        raise SharedStoreNeedsKey
 
 
 def place_of(routes: Routes, file: Path) -> Place:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 
 from gateway.mirroring.backlog import LENGTH_BYTES, NAME_BYTES, NUMBER_BYTES
-from shadow.observation import Agreed, Dropped, Errored, Event, Noise, Pair, Side, Skipped, encode
+from shadow.observation import Dropped, Errored, Event, Noise, Pair, Side, Skipped, encode
 
 Kind = Literal["skipped", "dropped", "errored"]
 LOST: Final = "comparer_lost"
@@ -177,13 +177,15 @@ class ComparerLink(asyncio.Protocol):
 def _remembered(event: Event) -> tuple[Subject, int]:
     """What an event says, for the case that it is lost."""
     place = event.route, event.capability
+    if isinstance(event, Pair):
+        return ("compared", *place, ""), 1
     if isinstance(event, Skipped | Dropped):
         return ("skipped" if isinstance(event, Skipped) else "dropped", *place, event.reason), event.count
     if isinstance(event, Noise):
         return ("compared", *place, ""), 0
     if isinstance(event, Errored):
         return ("errored", *place, event.side), event.count
-    return ("compared", *place, ""), event.count if isinstance(event, Agreed) else 1
+    return ("compared", *place, ""), event.count
 
 
 def _event(kind: Kind, subject: tuple[str, str, str], count: int, at: float) -> Event:

@@ -74,6 +74,8 @@ def gate(running: Gateway, sides: Sides) -> Gateway:
     wait_until(lambda: settled(running), "what ran before has ended")
     wait_until(lambda: comparer.told == running.mirror_counts().get("eligible", 0), "what ran before was told")
     comparer.events.clear()
+    for side in sides:
+        side.reset()  # once more: a copy of what ran before may have arrived meanwhile
     return running
 
 

@@ -12,7 +12,7 @@ import pytest
 from config.model import Routes
 from config.reader import parse_routes
 from shadow.accounting import problems
-from shadow.engine import SCHEMA, Place, StoreDown, place_of, shown
+from shadow.engine import SCHEMA, Place, SharedStoreNeedsKey, StoreDown, check_shared, place_of, shown
 from shadow.observation import Agreed, Dropped, Errored, Skipped
 from shadow.store import Store
 from shadow.tally import Judged
@@ -124,3 +124,10 @@ def test_routes_yaml_says_where_it_is(tmp_path: Path) -> None:
     assert place_of(routes(tmp_path, "postgresql://h/d"), file) == "postgresql://h/d"
     assert place_of(routes(tmp_path, "sqlite:///kept/s.db"), file) == tmp_path / "kept" / "s.db"
     assert shown("postgresql://u:secret@h/d") == "postgresql://u:***@h/d"
+
+
+def test_a_store_that_others_may_write_to_needs_that_secret(tmp_path: Path) -> None:
+    check_shared(tmp_path / "shadow.db", {})
+    check_shared("postgresql://h/d", {"STRANGLER_REDACTION_KEY": "one for all"})
+    with pytest.raises(SharedStoreNeedsKey, match="STRANGLER_REDACTION_KEY"):
+        check_shared("postgresql://h/d", {})
