@@ -10,7 +10,7 @@ from shadow import figures
 from shadow.summary import Moment
 
 WIDTH, HEIGHT = 720, 212
-LEFT, RIGHT, TOP, BOTTOM = 82, 12, 16, 36  # room for the larger letters of a phone
+LEFT, RIGHT, TOP, BOTTOM = 90, 12, 16, 36  # room for the larger letters of a phone
 TICKS = 4
 
 

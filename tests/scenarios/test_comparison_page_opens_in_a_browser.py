@@ -1,6 +1,7 @@
 """The HTML report opens in a real browser, offline, at the width of a phone and of a desk."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,17 @@ MEASURE = (
     "<script>onload=()=>{const e=document.documentElement;"
     "e.dataset.overflow=e.scrollWidth-e.clientWidth;"
     "e.dataset.cut=[...document.querySelectorAll('td,p,li,h1,h2,b')].filter(x=>x.scrollWidth>x.clientWidth+1"
-    "&&getComputedStyle(x).display!='inline').length}</script>"
+    "&&getComputedStyle(x).display!='inline').length;"
+    "e.dataset.clipped=[...document.querySelectorAll('svg text')].filter(x=>x.getBBox().x<0).length}</script>"
 )
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = summary_with("$.balance")
+    # One pair in four hundred: the scale begins at 99 %, and its labels are as long as they get.
+    timeline = tuple(replace(moment, compared=400, disagreeing=moment.disagreeing and 1) for moment in summary.timeline)
+    summary = replace(summary, timeline=timeline)
     verdict = judge(evidence_of(summary), Gates())
     text = html(summary, verdict, (RuleFinding("GET /good", "ignore $.served_by", "no answer has it"),))
     path = tmp_path_factory.mktemp("page") / "report.html"
@@ -44,6 +49,7 @@ def test_nothing_is_wider_than_a_phone(page: Path) -> None:
     seen = dom(measured, PHONE)
     assert 'data-overflow="0"' in seen
     assert 'data-cut="0"' in seen
+    assert 'data-clipped="0"' in seen
 
 
 def test_a_picture_of_it_is_drawn_that_is_not_empty(page: Path) -> None:
