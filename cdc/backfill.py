@@ -1,40 +1,47 @@
-"""The rows that were there before the slot, copied at the slot's own snapshot by a few workers.
+"""The rows that were there before the slot, copied at the slot's own snapshot, table after table, parents first.
 
 The slot is made inside a transaction whose snapshot it exports, so the copy and the stream neither overlap nor leave a
-gap. Each table, or range of a large one, is COPY BINARY end to end through the mapping's SELECT, in one transaction of
-the target that carries an origin of its own. The snapshot dies with the process, so an interrupted backfill starts over
-as a whole with a new slot. A table that has rows already is not loaded but brought in line by key: what a backfill of
-ours has left behind may be removed there, anybody else's rows may not.
+gap. One table (what it holds is in cdc/filled.py, a worker's turn in cdc/copy_turn.py):
+
+    begin     an empty one: its indexes are put aside and `loading` is noted, in one transaction
+              one that was loading when an earlier backfill ended: emptied first, for all of its rows are ours
+              any other that has rows: they may be somebody else's; it is brought in line by key, in one turn
+    copy      ranges of pages by a few workers, COPY BINARY end to end through the mapping's SELECT
+    finish    the indexes are made again and `done` is noted, in one transaction
+
+The snapshot dies with the process. What is done stays done: the next start makes a new snapshot, lets the stream bring
+the tables that are done exactly up to it (cdc/setup.py), and this copies the others.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic
+from typing import Literal
 
 import psycopg
 import structlog
 from psycopg import sql
 
 from cdc import slots
-from cdc.copy_through import Copying
-from cdc.crash_points import reached
+from cdc.copy_tasks import Size, Task, size_of, tasks_of
+from cdc.copy_turn import EachPiece, Turn
+from cdc.filled import Filled, empty, is_done, note_done, note_loading, read_filled
 from cdc.mapping import Mapping
-from cdc.session import APPLICATION, Session, open_session
-from cdc.source_types import travels_as_text
-from cdc.sql_types import quoted, quoted_table
-from cdc.statements import table, trusted, upsert_rows, wide
-from cdc.stream_errors import BackfillRefused, ForeignRows, reason_of
+from cdc.pace import Care, Pace
+from cdc.plan import StreamPlan
+from cdc.session import APPLICATION, open_session, origin_of
+from cdc.set_aside import put_back, set_aside
+from cdc.statements import table
+from cdc.stream_errors import BackfillRefused, reason_of
 
-WORKERS_MAX = 2
-RANGE_PAGES = 8_192  # 64 MiB of a table a worker's turn
-_PAGE_MAX = 0xFFFFFFFE
-
-Progress = Callable[[str, int], None]  # target table and rows copied since the last call
+WORKERS_MAX = 2  # a thread shovels about a million rows a second, and two only share that on two processors
+SET_ASIDE_PAGES = 1_024  # 8 MiB; below that, making an index anew is not worth its locks
 
 _log = structlog.get_logger()
 
@@ -48,156 +55,143 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Task:
-    """One table, or the pages of it from the first up to the last (not included).
+class Copied:
+    """How far the copy of one table is; `expected` is the source's own estimate, where it has one."""
 
-    `loads` into an empty table; otherwise the table is brought in line, which needs all of its rows at once.
-    """
+    table: str
+    rows: int
+    expected: int | None
+    doing: Literal["copying", "indexing", "done"]
 
-    mapping: Mapping
-    loads: bool
-    pages: tuple[int, int] | None = None
 
-    def select(self) -> str:
-        """The mapping's SELECT over these rows, each column in the type of the target without its modifier."""
-        source = None
-        if self.pages is not None:
-            first, end = self.pages
-            name = quoted_table(self.mapping.source_table)
-            source = f"(SELECT * FROM {name} WHERE ctid >= '({first},0)' AND ctid < '({end},0)') AS strangler_range"  # noqa: S608 - quoted name, numbers
-        columns = ", ".join(f"{quoted(one.name)}::{wide(one.type)}" for one in self.mapping.columns)
-        return f"SELECT {columns} FROM ({self.mapping.select(source)}) AS strangler_rows"  # noqa: S608 - the mapping engine's own SQL
+Progress = Callable[[Copied], None]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who watches a copy: what stops it, who is told of it, and how much it may ask of the servers."""
+
+    stop: threading.Event
+    progress: Progress = lambda _: None
+    care: Care = field(default_factory=Care)
 
 
 class Stopped(Exception):
-    """The backfill was told to stop; the next start makes it anew."""
+    """The backfill was told to stop; the next start goes on with the tables that are not done."""
 
 
-@dataclass
 class Backfill:
-    """The copy of one stream's tables. `resumes` says that an earlier backfill of ours did not end."""
+    """The copy of one stream's tables at one snapshot."""
 
-    stream: str
-    source_url: str
-    target_url: str
-    mappings: Sequence[Mapping]
-    resumes: bool
-    stop: threading.Event
-    progress: Progress = lambda _table, _rows: None
+    def __init__(self, plan: StreamPlan, watch: Watch, snapshot: Snapshot) -> None:
+        self._plan, self._watch, self._snapshot = plan, watch, snapshot
+        self._pace = Pace(watch.care, plan.source_url, plan.target_url, watch.stop)
+        self._numbers = count()
 
-    def run(self, snapshot: Snapshot) -> None:
-        """Copy everything. Raises ForeignRows, Stopped, psycopg.Error."""
-        tasks = self._tasks()
-        with ThreadPoolExecutor(WORKERS_MAX, thread_name_prefix=f"backfill {self.stream}") as pool:
-            futures = [pool.submit(self._run, task, number, snapshot) for number, task in enumerate(tasks)]
+    def run(self) -> None:
+        """Copy what is not done. Raises ForeignRows, BackfillRefused, Stopped, psycopg.Error."""
+        try:
+            with _connect(self._plan.source_url) as source, _connect(self._plan.target_url) as target:
+                filled = read_filled(target, self._plan.name)
+                for mapping in self._plan.mappings:
+                    found = filled.get(mapping.target_table)
+                    if not is_done(found, mapping):
+                        self._fill(target, mapping, found, size_of(source, mapping.source_table))
+                _drop_origins(target, self._plan.name)
+        finally:
+            self._pace.close()
+
+    def _fill(self, target: psycopg.Connection, mapping: Mapping, found: Filled | None, size: Size) -> None:
+        started = monotonic()
+        counter = _Counter(mapping.target_table, size.rows, self._watch, self._pace)
+        if found is not None:
+            self._empty(found)
+        if found is not None or _is_empty(target, mapping):
+            with target.transaction():
+                aside = set_aside(target, mapping.target_table) if size.pages > SET_ASIDE_PAGES else ()
+                note_loading(target, self._plan.name, mapping, aside)
+            rows = self._copy(tasks_of(mapping, size), Turn.load, counter.each_piece)
+            counter.tell("indexing")
+            self._finish(target, mapping, aside, rows)
+        else:
+            rows = self._copy([Task(mapping)], Turn.bring_in_line, counter.each_piece)
+        counter.tell("done")
+        seconds = round(monotonic() - started, 3)
+        _log.info("backfill.table", stream=self._plan.name, table=mapping.target_table, rows=rows, seconds=seconds)
+
+    def _copy(self, tasks: Sequence[Task], copy: Callable[[Turn, EachPiece], int], each_piece: EachPiece) -> int:
+        """Let the workers take the tasks; the first that fails keeps the others from beginning anything."""
+        turns = [Turn(self._plan, task, next(self._numbers), self._snapshot.id) for task in tasks]
+        workers = min(WORKERS_MAX, max((os.cpu_count() or 1) // 2, 1))
+        with ThreadPoolExecutor(workers, thread_name_prefix=f"backfill {self._plan.name}") as pool:
+            futures = [pool.submit(copy, turn, each_piece) for turn in turns]
             try:
-                for future in futures:
-                    future.result()
+                return sum(future.result() for future in futures)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)  # one has failed: the others need not begin
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _tasks(self) -> list[Task]:
-        with (
-            psycopg.connect(self.source_url, autocommit=True, application_name=APPLICATION) as source,
-            psycopg.connect(self.target_url, autocommit=True, application_name=APPLICATION) as target,
-        ):
-            return [task for mapping in self.mappings for task in _tasks_of(mapping, source, target)]
-
-    def _run(self, task: Task, number: int, snapshot: Snapshot) -> None:
-        if self.stop.is_set():
-            raise Stopped
-        started = monotonic()
-        session = open_session(self.target_url, self.stream, f"backfill-{number}")
+    def _empty(self, found: Filled) -> None:
+        """Remove what an earlier backfill of ours has left."""
+        session = open_session(self._plan.target_url, self._plan.name, "backfill-empty")
         try:
-            with psycopg.connect(self.source_url, autocommit=True, application_name=APPLICATION) as source:
-                _look_at(source, snapshot)
-                rows = self._copy(task, source, session)
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException) as error:
-            raise BackfillRefused(self.stream, task.mapping.target_table, reason_of(error)) from error
+            empty(session, found)
         finally:
             session.retire()
-        _log.info(
-            "backfill.table",
-            stream=self.stream,
-            table=task.mapping.target_table,
-            rows=rows,
-            seconds=round(monotonic() - started, 3),
-        )
 
-    def _copy(self, task: Task, source: psycopg.Connection, session: Session) -> int:
-        target, mapping = session.conn, task.mapping
-        target.execute(session.begin())
-        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in mapping.columns)
-        into = table(mapping.target_table)
-        if not task.loads:
-            into = sql.Identifier("strangler_backfill")
-            like = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0")
-            target.execute(like.format(into, columns, table(mapping.target_table)))
-        names = [column.name for column in mapping.columns]
-        form = sql.SQL("text" if travels_as_text(target, mapping.target_table, names) else "binary")
-        copying = Copying(
-            source,
-            sql.SQL("COPY ({}) TO STDOUT (FORMAT {})").format(trusted(task.select()), form),
-            target,
-            sql.SQL("COPY {} ({}) FROM STDIN (FORMAT {})").format(into, columns, form),
-        )
-        rows = copying.run(partial(self._after_piece, mapping.target_table))
-        if not task.loads:
-            self._bring_in_line(target, mapping, into)
-        reached("backfill.copied")
-        target.execute("COMMIT")
-        reached("backfill.committed")
-        return rows
+    def _finish(self, target: psycopg.Connection, mapping: Mapping, aside: tuple[str, ...], rows: int) -> None:
+        try:
+            with target.transaction():
+                put_back(target, aside)
+                note_done(target, self._plan.name, mapping, rows)
+        except psycopg.IntegrityError as error:
+            raise BackfillRefused(self._plan.name, mapping.target_table, reason_of(error)) from error
 
-    def _after_piece(self, table_name: str, rows: int) -> None:
-        if self.stop.is_set():
+
+class _Counter:
+    """The rows of one table, counted over its workers; where they stop, and slow down."""
+
+    def __init__(self, name: str, expected: int | None, watch: Watch, pace: Pace) -> None:
+        self._name, self._expected, self._watch, self._pace = name, expected, watch, pace
+        self._rows = 0
+        self._lock = threading.Lock()
+
+    def each_piece(self, rows: int) -> None:
+        """Rows have been sent. Raises Stopped."""
+        if self._watch.stop.is_set():
             raise Stopped
-        self.progress(table_name, rows)
+        with self._lock:
+            self._rows += rows
+        self.tell("copying")
+        self._pace.keep(rows)
 
-    def _bring_in_line(self, target: psycopg.Connection, mapping: Mapping, copied: sql.Identifier) -> None:
-        """Make a table that has rows equal to the copy. Raises ForeignRows where somebody else's would go."""
-        same = sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in mapping.key)
-        names = {"table": table(mapping.target_table), "copied": copied, "same": same}
-        target.execute("SET LOCAL enable_hashjoin = on")
-        target.execute(sql.SQL("ANALYZE {}").format(copied))
-        surplus = sql.SQL("{table} AS t WHERE NOT EXISTS (SELECT FROM {copied} AS s WHERE {same})").format(**names)
-        if self.resumes:
-            target.execute(sql.SQL("DELETE FROM {}").format(surplus))
-        else:
-            row = target.execute(sql.SQL("SELECT count(*) FROM {}").format(surplus)).fetchone()
-            if row and row[0]:
-                raise ForeignRows(self.stream, mapping.target_table, int(row[0]))
-        target.execute(upsert_rows(mapping, sql.SQL("SELECT * FROM {}").format(copied)))
+    def tell(self, doing: Literal["copying", "indexing", "done"]) -> None:
+        self._watch.progress(Copied(self._name, self._rows, self._expected, doing))
 
 
-def open_snapshot(replication: psycopg.Connection, slot: str) -> Snapshot:
+def open_snapshot(replication: psycopg.Connection, slot: str, *, is_temporary: bool = False) -> Snapshot:
     """Make the slot and keep its snapshot open for others, as long as nothing else happens on this connection."""
     replication.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    position = slots.create_slot(replication, slot, with_snapshot=True)
+    position = slots.create_slot(replication, slot, with_snapshot=True, is_temporary=is_temporary)
     row = replication.execute("SELECT pg_export_snapshot()").fetchone()
     return Snapshot(str(row[0]) if row else "", position)
 
 
-def _tasks_of(mapping: Mapping, source: psycopg.Connection, target: psycopg.Connection) -> Iterator[Task]:
-    found = target.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table(mapping.target_table))).fetchone()
-    is_empty = found is not None and not found[0]
-    row = source.execute(
-        "SELECT pg_relation_size(c.oid) / current_setting('block_size')::bigint, c.relkind FROM pg_class c "
-        "WHERE c.oid = to_regclass(%s)",
-        (table(mapping.source_table).as_string(source),),
-    ).fetchone()
-    pages, kind = row or (0, "r")
-    if not is_empty or kind != "r" or pages <= RANGE_PAGES:
-        yield Task(mapping, is_empty)
-        return
-    for first in range(0, pages, RANGE_PAGES):
-        # The last range is open: rows of the snapshot may be on pages that were added since the size was read.
-        is_last = first + RANGE_PAGES >= pages
-        yield Task(mapping, is_empty, (first, _PAGE_MAX if is_last else first + RANGE_PAGES))
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, autocommit=True, application_name=APPLICATION)
 
 
-def _look_at(source: psycopg.Connection, snapshot: Snapshot) -> None:
-    source.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    source.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot.id)))
-    source.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off")
+def _is_empty(target: psycopg.Connection, mapping: Mapping) -> bool:
+    row = target.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table(mapping.target_table))).fetchone()
+    return row is not None and not row[0]
+
+
+def _drop_origins(target: psycopg.Connection, stream: str) -> None:
+    """Origins that the workers of a process have left that was killed."""
+    try:
+        target.execute(
+            "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE starts_with(roname, %s)",
+            (origin_of(stream, "backfill-"),),
+        )
+    except psycopg.errors.InsufficientPrivilege:
+        return  # then there are none

@@ -14,6 +14,7 @@ SetupPoint = Literal[
     "setup.reverse_slot",  # the reverse slot is there, its row is not
     "setup.reverse_row",  # the reverse stream is whole; nothing of the forward one
     "backfill.row",  # the forward row says backfill; there is no slot
+    "backfill.caught_up",  # tables of an interrupted backfill that were done are at a new snapshot; others are missing
     "backfill.slot",  # slot and snapshot are there; nothing is copied
     "backfill.copied",  # the rows of a table, or of a range of it, are in an open transaction
     "backfill.committed",  # they are committed; others may be missing

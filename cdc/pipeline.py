@@ -56,7 +56,7 @@ _log = structlog.get_logger()
 
 
 def run(plan: StreamPlan, stop: threading.Event, until: int | None = None) -> None:
-    """Stream until stopped, or until everything up to `until` is applied and durable.
+    """Stream until stopped, or until exactly what commits before `until` is applied and durable.
 
     Raises StreamError where going on would lose or falsify something (the reason is in the stream's row, too). A broken
     connection is waited out; with `until` it is DatabaseDown.
@@ -101,7 +101,7 @@ class _Attempt:
                 applier = Applier(session, plan.all_mappings, parse_lsn(state.position or "0/0"), types)
                 transactions = Transactions(self._expected(state, types))
                 self._start(stream, transactions.position, is_text=types.is_text)
-                set_state(session.conn, plan.name, "streaming")
+                set_state(session.conn, plan.name, plan.state)
                 reached("stream.started")
                 self.has_started = True
                 _log.info("stream.started", stream=plan.name, position=state.position, mode=state.mode)
@@ -174,7 +174,7 @@ def _note(plan: StreamPlan, error: StreamError) -> None:
         with psycopg.connect(
             plan.target_url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS_MAX
         ) as conn:
-            set_state(conn, plan.name, "stopped", str(error))
+            set_state(conn, plan.name, "stopped" if plan.state == "streaming" else plan.state, str(error))
     except psycopg.Error as failure:
         _log.warning("stream.not_noted", stream=plan.name, reason=type(failure).__name__)
 

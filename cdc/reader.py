@@ -16,7 +16,7 @@ from cdc import pgoutput
 from cdc.batch import Limits, Part
 from cdc.crash_points import reached
 from cdc.handover import Handover
-from cdc.pgoutput import BEGIN, COMMIT, DELETE, INSERT, KIND, NEW, TUPLE_KIND, UPDATE, XLOG_DATA, end_lsn
+from cdc.pgoutput import BEGIN, COMMIT, DELETE, INSERT, KIND, NEW, TUPLE_KIND, UPDATE, XLOG_DATA, begin, end_lsn
 from cdc.stream import ReplicationStream
 from cdc.stream_errors import StreamError
 from cdc.transactions import Transactions
@@ -37,7 +37,7 @@ class Reader:
     transactions: Transactions
     handover: Handover
     stop: threading.Event
-    until: int | None = None  # end when everything up to here has been read
+    until: int | None = None  # end when everything that commits before here has been read, and nothing else
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Reader:
         what decides how fast a backlog is caught up with; everything else is `_special`.
         """
         read, transactions, handover, limits = self.stream.read, self.transactions, self.handover, self.limits
-        until = NEVER if self.until is None else self.until
+        is_bounded, until = self.until is not None, NEVER if self.until is None else self.until
         changes, size, data = transactions.changes, self._size, b""
         while True:
             count, view = read(1)
@@ -98,6 +98,9 @@ class Reader:
                     continue
                 self._hand_over()
             elif kind == BEGIN:
+                if is_bounded and begin(data).final_lsn >= until:
+                    self._has_reached_end = True
+                    return
                 transactions.begin(data)
                 continue
             elif kind == COMMIT:

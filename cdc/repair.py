@@ -1,42 +1,33 @@
 """Puts right the rows that a verification found different, through the same mapping and under the stream's origin.
 
-A repair must not race with the stream: a row that was read a moment ago may be older than what the stream has applied
-since. So for each batch of keys writes to the source's table wait (a SHARE lock, bounded in time) until the stream has
-applied everything that was committed before; then the rows are read and written, and the writes go on:
-
-    source  BEGIN; LOCK TABLE .. IN SHARE MODE     waits for open writers, at the most LOCK_SECONDS
-    source  heartbeat, on another connection       its place in the log is behind everything that is committed
-    target  wait until the stream has applied it   at the most QUIET_SECONDS, else the batch is given up
-    target  BEGIN; before-images; upserts, deletes; COMMIT, with an origin that the other stream leaves out
-    source  COMMIT                                 writers go on
+A batch of keys is read and written in a moment in which the source's table stands still (cdc/quiet.py): before-images,
+upserts and deletes in one transaction of the target.
 
 A kill anywhere leaves a batch done or not done. What the rows were before is in `strangler.repaired` of the target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from time import monotonic, sleep
 
 import psycopg
 from psycopg import sql
 
-from cdc.copy_through import Copying
+from cdc.copy_through import Copying, Into
 from cdc.mapping import Mapping
 from cdc.plan import StreamPlan
+from cdc.quiet import quiet
 from cdc.session import Session, open_session
 from cdc.setup import connected
-from cdc.state import emit_heartbeat, read_state
+from cdc.slots import is_read
+from cdc.source_types import travels_as_text
+from cdc.state import read_state
 from cdc.statements import table, trusted, upsert_rows
 from cdc.stream_errors import RepairRefused, reason_of
 from cdc.verify_sql import Comparison, Key, Side
 
 KEYS_AT_ONCE = 500
-LOCK_SECONDS, QUIET_SECONDS = 2.0, 1.0  # how long we wait for writers, and they for the stream
-CATCH_UP_SECONDS, LOOK_SECONDS = 5.0, 0.005
 _STAGING = sql.Identifier("strangler_repair")
 _KEYS = sql.Identifier("strangler_repair_keys")
 _REPAIRED = """CREATE TABLE IF NOT EXISTS strangler.repaired (
@@ -94,59 +85,19 @@ class _Batch:
         return self.forward if self.plan.direction == "forward" else self.forward.reverse()
 
     def run(self) -> Repaired:
-        self._catch_up(CATCH_UP_SECONDS)  # a stream that is behind, or does not run, makes no writer wait
-        with connected(self.plan.source_url, "source") as source, self._quiet(source):
-            self._catch_up(QUIET_SECONDS)
-            target = self.session.conn
-            target.execute(self.session.begin())
-            try:
-                written, removed = self._write(source, target)
-                target.execute("COMMIT")
-            except BaseException:
-                target.execute("ROLLBACK")
-                raise
+        with quiet(self.plan, self.session, self.mapping.source_table) as ends:
+            written, removed = self._write(ends.source, ends.target)
         return Repaired(self.mapping.target_table, len(self.keys), written, removed)
-
-    @contextmanager
-    def _quiet(self, source: psycopg.Connection) -> Iterator[None]:
-        """Nobody writes the source's table meanwhile."""
-        try:
-            with source.transaction():
-                source.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(LOCK_SECONDS * 1000)}ms",))
-                source.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(table(self.mapping.source_table)))
-                source.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off")
-                yield
-        except psycopg.errors.LockNotAvailable as error:
-            reason = f"{self.mapping.source_table} had open writers for longer than {LOCK_SECONDS:g} s"
-            raise RepairRefused(self.plan.name, reason) from error
-
-    def _catch_up(self, seconds: float) -> None:
-        """Wait until the stream has applied all that is committed now."""
-        deadline = monotonic() + seconds
-        with connected(self.plan.source_url, "source") as source:
-            emit_heartbeat(source, datetime.now(UTC))
-            row = source.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
-        wanted = row[0] if row else None
-        query = "SELECT position >= %s::pg_lsn FROM strangler.stream WHERE name = %s"
-        while monotonic() < deadline:
-            found = self.session.conn.execute(query, (wanted, self.plan.name)).fetchone()
-            if found is not None and found[0]:
-                return
-            sleep(LOOK_SECONDS)
-        raise RepairRefused(self.plan.name, f"the stream did not catch up within {seconds:g} s")
 
     def _write(self, source: psycopg.Connection, target: psycopg.Connection) -> tuple[int, int]:
         mapping, into = self.mapping, table(self.mapping.target_table)
-        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in mapping.columns)
-        key_columns = sql.SQL(", ").join(map(sql.Identifier, mapping.key))
-        for name, names in ((_STAGING, columns), (_KEYS, key_columns)):
+        names, key_columns = [column.name for column in mapping.columns], _names(mapping.key)
+        is_text = travels_as_text(target, mapping.target_table, names)
+        selects = self._selects(source)
+        for select, name, some in zip(selects, (_STAGING, _KEYS), (names, mapping.key), strict=True):
             like = sql.SQL("CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT {} FROM {} LIMIT 0")
-            target.execute(like.format(name, names, into))
-        rows, keys = self._selects(source)
-        for out_of, name, names in ((rows, _STAGING, columns), (keys, _KEYS, key_columns)):
-            Copying(source, out_of, target, sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(name, names)).run(
-                lambda _: None
-            )
+            target.execute(like.format(name, _names(some), into))
+            Copying.of(source, select, target, Into(name, some, is_text)).run(lambda _: None)
         of_keys = sql.SQL("({keys}) IN (SELECT {keys} FROM {staged})").format(keys=key_columns, staged=_KEYS)
         self._remember(target, into, of_keys)
         removed = target.execute(
@@ -157,19 +108,17 @@ class _Batch:
         upsert = upsert_rows(mapping, sql.SQL("SELECT * FROM {}").format(_STAGING))
         return target.execute(upsert).rowcount, removed
 
-    def _selects(self, source: psycopg.Connection) -> tuple[sql.Composed, sql.Composed]:
-        """COPY of the rows that the keys have in the source, through the mapping; and of the keys themselves."""
+    def _selects(self, source: psycopg.Connection) -> tuple[sql.SQL, sql.SQL]:
+        """The rows that the keys have in the source, through the mapping; and the keys themselves."""
         comparison = Comparison(self.forward)
         side: Side = "legacy" if self.plan.direction == "forward" else "modern"
-        rows = comparison.rows_of(side, self.keys, self.mapping)
-        keys = comparison.keys_of(side, self.keys, self.mapping)
-        out_of = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)")
-        cursor = psycopg.ClientCursor(source)
-        return tuple(out_of.format(trusted(cursor.mogrify(text.encode(), values))) for text, values in (rows, keys))  # type: ignore[return-value]
+        rows, keys = (ask(side, self.keys, self.mapping) for ask in (comparison.rows_of, comparison.keys_of))
+        cursor = psycopg.ClientCursor(source)  # COPY takes no parameters
+        return trusted(cursor.mogrify(rows[0].encode(), rows[1])), trusted(cursor.mogrify(keys[0].encode(), keys[1]))
 
     def _remember(self, target: psycopg.Connection, into: sql.Identifier, of_keys: sql.Composed) -> None:
         """Keep what the rows are now, beside them: that is the way back of a repair."""
-        key = sql.SQL(", ").join(map(sql.Identifier, self.mapping.key))
+        key = _names(self.mapping.key)
         target.execute(
             sql.SQL(
                 "INSERT INTO strangler.repaired (stream, relation, key, before) "
@@ -186,8 +135,13 @@ class _Batch:
         )
 
 
+def _names(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
 def is_streaming(plan: StreamPlan) -> bool:
-    """Whether the stream says that it runs; a repair needs it to."""
-    with connected(plan.target_url, "target") as target:
+    """Whether a process runs the stream and it writes into its target: only then is its source right."""
+    with connected(plan.target_url, "target") as target, connected(plan.source_url, "source") as source:
         state = read_state(target, plan.name)
-    return state is not None and state.state == "streaming"
+        says_so = state is not None and state.state == "streaming" and state.mode == "apply"
+        return says_so and is_read(source, plan.slot) is True

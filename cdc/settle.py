@@ -16,6 +16,7 @@ from cdc.verify_sql import Key
 
 Hashes = Mapping[Key, object]
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.05, 1.0
+BURST_KEYS_MAX, BURST_LOOKS = 100, 20
 
 
 @dataclass
@@ -25,6 +26,12 @@ class Seen:
     truths: set[object] = field(default_factory=set)
     followers: set[object] = field(default_factory=set)
     last: tuple[object, object] | None = None
+
+    def agrees(self, truth: object, follower: object) -> bool:
+        """Note what both sides have; true if the follower has what the truth has, or had before."""
+        self.truths.add(truth)
+        self.followers.add(follower)
+        return follower in self.truths
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,7 @@ def settle(keys: Sequence[Key], look: Look, settle_seconds: float, deadline_seco
         now = monotonic()
         for key in list(waiting):
             seen, pair = waiting[key], (truth.get(key), follower.get(key))
-            seen.truths.add(pair[0])
-            seen.followers.add(pair[1])
-            if pair[1] in seen.truths:
+            if seen.agrees(*pair):
                 del waiting[key]
             elif pair != seen.last or not caught_up:
                 seen.last = pair
@@ -70,6 +75,7 @@ def settle(keys: Sequence[Key], look: Look, settle_seconds: float, deadline_seco
             elif now - quiet_since[key] >= settle_seconds:
                 stayed[key] = pair
                 del waiting[key]
+        _follow(waiting, look)
         if waiting:
             sleep(min(pause, max(deadline - monotonic(), 0)))
             pause = min(pause * 2, LONGEST_LOOK_SECONDS)
@@ -78,3 +84,15 @@ def settle(keys: Sequence[Key], look: Look, settle_seconds: float, deadline_seco
             stayed[key] = seen.last
             del waiting[key]
     return Settled(stayed, len(waiting))
+
+
+def _follow(waiting: dict[Key, Seen], look: Look) -> None:
+    """Watch keys that move: of one that is written all the time, a look a second misses nearly every value."""
+    moving = {key: seen for key, seen in waiting.items() if len(seen.followers) > 1}
+    for _ in range(BURST_LOOKS if len(moving) <= BURST_KEYS_MAX else 0):
+        truth, follower = look.truth(list(moving)), look.follower(list(moving))
+        for key, seen in list(moving.items()):
+            if seen.agrees(truth.get(key), follower.get(key)):
+                del moving[key], waiting[key]
+        if not moving:
+            return

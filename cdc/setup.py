@@ -2,29 +2,28 @@
 
 Order: tables, functions and fences in both databases; publications; the reverse slot, so that from then on nothing that
 happens in modern goes unseen; the forward slot with its backfill. Each step asks whether it is done already. What
-decides is the stream's row in its target: without one the stream is made anew, in state backfill it is made over.
+decides is the stream's row in its target.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import psycopg
 import structlog
 
 from cdc import slots
-from cdc.backfill import Backfill, Progress, open_snapshot
+from cdc.backfill import Watch
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.crash_points import reached
 from cdc.fence import install_legacy_fence, install_modern_fence
+from cdc.filled import empty_loading
+from cdc.forward import make_forward
 from cdc.mapping import Mapping, NotInvertible
 from cdc.plan import StreamPlan
-from cdc.session import APPLICATION, CONNECT_SECONDS_MAX, origin_of
-from cdc.state import Mode, StreamState, begin_stream, create_tables, read_state
+from cdc.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
+from cdc.state import begin_stream, create_tables, read_state
 from cdc.stream import connect_for_replication, identify
-from cdc.stream_errors import SourceNotReady
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load, parents_first
 from config.errors import DatabaseDown, NotConfigured, UnknownCapability
@@ -72,8 +71,34 @@ def connected(url: str, name: str) -> psycopg.Connection:
         raise DatabaseDown(name, str(error)) from error
 
 
-def set_up(streams: Streams, stop: threading.Event, progress: Progress) -> None:
-    """Make what is missing. Raises StreamError, DatabaseDown; psycopg.Error where a privilege is missing."""
+def make_ready(routes: Routes, capability: str, watch: Watch, *, leaves_what_streams: bool = False) -> Streams:
+    """The streams of a capability with all that they need; with `leaves_what_streams` only where it never was made.
+
+    One process at a time does this. Raises StreamError, MappingsRefused, DatabaseDown, Stopped; psycopg.Error where a
+    privilege is missing.
+    """
+    sync = sync_of(routes, capability)
+    name, url = f"{capability}:forward", routes.databases[sync.target].url
+    with connected(url, sync.target) as target:
+        state = read_state(target, name)
+    if state is not None and state.state != "backfill":
+        streams = streams_of(routes, capability)
+        if not leaves_what_streams:
+            _set_up(streams, watch)
+        return streams
+    session = open_session(url, name, "setup")
+    try:
+        if state is not None:
+            empty_loading(session)  # first: a mapping is not understood where the primary key is put aside
+        streams = streams_of(routes, capability)
+        _set_up(streams, watch)
+    finally:
+        session.retire()
+    return streams
+
+
+def _set_up(streams: Streams, watch: Watch) -> None:
+    """Make what is missing."""
     forward, reverse = streams.forward, streams.reverse
     with connected(forward.source_url, "source") as legacy, connected(forward.target_url, "target") as modern:
         for conn in (legacy, modern):
@@ -88,7 +113,7 @@ def set_up(streams: Streams, stop: threading.Event, progress: Progress) -> None:
             slots.ensure_publication(modern, reverse.name, reverse.slot, reverse.published)
             if read_state(legacy, reverse.name) is None:
                 _make_reverse(reverse, modern, legacy)
-        _make_forward(forward, legacy, modern, stop, progress)
+        make_forward(forward, legacy, modern, watch)
 
 
 def _reversed(capability: str, mappings: tuple[Mapping, ...], catalogue: Catalogue) -> tuple[Mapping, ...]:
@@ -108,81 +133,6 @@ def _make_reverse(plan: StreamPlan, source: psycopg.Connection, target: psycopg.
         system = identify(replication)
         position = slots.create_slot(replication, plan.slot, with_snapshot=False)
     reached("setup.reverse_slot")
-    begin_stream(target, _row(plan, system, position, "skip", "streaming"))
+    begin_stream(target, plan.row(system, position, "skip", "streaming"))
     reached("setup.reverse_row")
     _log.info("stream.made", stream=plan.name, slot=plan.slot, position=position)
-
-
-def _make_forward(
-    plan: StreamPlan,
-    source: psycopg.Connection,
-    target: psycopg.Connection,
-    stop: threading.Event,
-    progress: Progress,
-) -> None:
-    state = read_state(target, plan.name)
-    if state is not None and state.state != "backfill":
-        return
-    slots.check_source(source, plan.name)
-    slots.drop_slot(source, plan.slot)
-    with connect_for_replication(plan.source_url, APPLICATION) as replication:
-        system = identify(replication)
-        if state is None:
-            _forget_origin(target, plan)
-            begin_stream(target, _row(plan, system, None, "apply", "backfill"))
-        reached("backfill.row")
-        snapshot = open_snapshot(replication, plan.slot)
-        reached("backfill.slot")
-        _log.info("backfill.started", stream=plan.name, slot=plan.slot, position=snapshot.position)
-        backfill = Backfill(
-            stream=plan.name,
-            source_url=plan.source_url,
-            target_url=plan.target_url,
-            mappings=plan.mappings,
-            resumes=state is not None,
-            stop=stop,
-            progress=progress,
-        )
-        backfill.run(snapshot)
-        reached("backfill.tables")
-        begin_stream(target, _row(plan, system, snapshot.position, "apply", "streaming"))
-        reached("backfill.done")
-    _log.info("backfill.done", stream=plan.name)
-
-
-def _forget_origin(target: psycopg.Connection, plan: StreamPlan) -> None:
-    """An origin of a stream that was removed by hand still knows that stream's progress."""
-    try:
-        target.execute(
-            "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = %s",
-            (origin_of(plan.name),),
-        )
-    except psycopg.errors.InsufficientPrivilege:
-        return  # then it was never used
-    except psycopg.errors.ObjectInUse as error:
-        raise SourceNotReady(plan.name, "a process still applies it", "Stop the other `sync run` first.") from error
-
-
-def _row(plan: StreamPlan, system: tuple[str, int], position: str | None, mode: Mode, state: str) -> StreamState:
-    now = datetime.now(UTC)
-    return StreamState(
-        name=plan.name,
-        system_id=system[0],
-        timeline=system[1],
-        slot=plan.slot,
-        slot_created_lsn=position,
-        position=position,
-        commit_at=now if position else None,
-        mode=mode,
-        marker=None,
-        marker_position=None,
-        state=state,
-        error=None,
-        applied_rows=0,
-        applied_transactions=0,
-        skipped_transactions=0,
-        alarms=0,
-        last_alarm=None,
-        heartbeat_at=None,
-        updated_at=now,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic, sleep
 
 import psycopg
 import structlog
@@ -13,9 +14,10 @@ from psycopg import sql
 from cdc.pgoutput import parse_lsn
 from cdc.state import StreamState
 from cdc.statements import table
-from cdc.stream_errors import ChangesLost, OtherSource, SlotGone, SourceNotReady, SourceWentBack
+from cdc.stream_errors import ChangesLost, OtherSource, SlotGone, SourceNotReady, SourceWentBack, StreamError
 
 OLD_TRANSACTION_SECONDS = 5
+ABSENT_SECONDS, LOOK_SECONDS = 1.0, 0.02  # a stream that is away for longer is not only reconnecting
 _FAILOVER_SINCE = 170000
 
 _log = structlog.get_logger()
@@ -48,6 +50,18 @@ def read_slot(conn: psycopg.Connection, name: str) -> Slot | None:
     return Slot(*row) if row else None
 
 
+def is_read(conn: psycopg.Connection, name: str) -> bool | None:
+    """Whether a process reads the slot; false only if none does for ABSENT_SECONDS, None where there is no slot."""
+    deadline = monotonic() + ABSENT_SECONDS
+    while True:
+        row = conn.execute("SELECT active FROM pg_replication_slots WHERE slot_name = %s", (name,)).fetchone()
+        if row is None:
+            return None
+        if row[0] or monotonic() >= deadline:
+            return bool(row[0])
+        sleep(LOOK_SECONDS)
+
+
 def drop_slot(conn: psycopg.Connection, name: str) -> None:
     """Remove a slot if it is there; a connection that still reads it is ended first."""
     conn.execute(
@@ -62,14 +76,20 @@ def drop_slot(conn: psycopg.Connection, name: str) -> None:
     )
 
 
-def create_slot(replication: psycopg.Connection, name: str, *, with_snapshot: bool) -> str:
-    """Make a slot and return its consistent point; with a snapshot, the open transaction sees exactly that point."""
+def create_slot(replication: psycopg.Connection, name: str, *, with_snapshot: bool, is_temporary: bool = False) -> str:
+    """Make a slot and return its consistent point; with a snapshot, the open transaction sees exactly that point.
+
+    A temporary one goes with its connection, whatever happens to the process.
+    """
     snapshot = sql.SQL("use" if with_snapshot else "nothing")
-    if replication.info.server_version >= _FAILOVER_SINCE:
+    if replication.info.server_version >= _FAILOVER_SINCE and not is_temporary:
         options = sql.SQL("(SNAPSHOT {}, FAILOVER true)").format(sql.Literal(snapshot.as_string(None)))
     else:
         options = sql.SQL("USE_SNAPSHOT" if with_snapshot else "NOEXPORT_SNAPSHOT").format()
-    command = sql.SQL("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput {}").format(sql.Identifier(name), options)
+    temporary = sql.SQL(" TEMPORARY" if is_temporary else "")
+    command = sql.SQL("CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput {}").format(
+        sql.Identifier(name), temporary, options
+    )
     row = replication.execute(command).fetchone()
     return str(row[1]) if row else "0/0"
 
@@ -133,6 +153,16 @@ def read_end(conn: psycopg.Connection) -> str:
         "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END)::text"
     ).fetchone()
     return str(row[0]) if row else "0/0"
+
+
+def may_start(state: StreamState, slot: Slot | None, end: str, system_id: str, timeline: int) -> bool:
+    """Whether the stream may go on from its checkpoint."""
+    try:
+        check_start(state, slot, end, system_id, timeline)
+    except StreamError as error:
+        _log.warning("slot.not_usable", stream=state.name, reason=error.sentence)
+        return False
+    return True
 
 
 def check_start(state: StreamState, slot: Slot | None, end: str, system_id: str, timeline: int) -> None:

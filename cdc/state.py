@@ -138,7 +138,7 @@ def emit_heartbeat(conn: psycopg.Connection, at: datetime) -> None:
 def lag(source_conn: psycopg.Connection, target_conn: psycopg.Connection, stream: str) -> Lag | None:
     """How far the stream is behind now; None where it was never set up or still makes its backfill."""
     state = read_state(target_conn, stream)
-    if state is None or state.position is None:
+    if state is None or state.position is None or state.state == "backfill":
         return None
     row = source_conn.execute(
         "SELECT greatest(pg_current_wal_lsn() - %s::pg_lsn, 0)::bigint, "

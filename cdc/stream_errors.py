@@ -260,6 +260,24 @@ class DatabaseRefused(StreamError):
 
 
 @dataclass(eq=False)
+class TableNotMapped(StreamError):
+    """A table was named that no mapping of the capability fills."""
+
+    table: str
+    tables: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Which table."""
+        return f"The stream {self.stream} does not fill a table {self.table!r}."
+
+    @property
+    def hint(self) -> str:
+        """Those that there are."""
+        return f"Name one of {', '.join(self.tables)}."
+
+
+@dataclass(eq=False)
 class RepairRefused(StreamError):
     """A batch of a repair was given up before it changed anything."""
 

@@ -11,11 +11,11 @@ import psycopg
 import structlog
 
 from cdc import pipeline
-from cdc.backfill import Progress, Stopped
+from cdc.backfill import Stopped, Watch
 from cdc.pgoutput import parse_lsn
 from cdc.plan import StreamPlan
-from cdc.setup import Streams, connected, set_up, streams_of, sync_of
-from cdc.state import Lag, emit_heartbeat, read_state
+from cdc.setup import Streams, connected, make_ready, sync_of
+from cdc.state import Lag, emit_heartbeat
 from cdc.state import lag as measure_lag
 from config.model import Routes
 
@@ -26,22 +26,13 @@ SWITCH_SECONDS = 0.001  # a thread that wants to go on waits so long for one tha
 _log = structlog.get_logger()
 
 
-def run(
-    routes: Routes,
-    capability: str,
-    *,
-    once: bool,
-    stop: threading.Event,
-    progress: Progress = lambda _table, _rows: None,
-) -> None:
+def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, watch: Watch | None = None) -> None:
     """Stream until `stop` is set; with `once` only forward, until all is applied that was flushed at the start.
 
     Raises StranglerError subclasses. Everything is made ready first; what is ready is left as it is.
     """
-    streams = streams_of(routes, capability)
     try:
-        if not (once and _is_set_up(streams.forward)):
-            set_up(streams, stop, progress)
+        streams = make_ready(routes, capability, watch or Watch(stop), leaves_what_streams=once)
     except Stopped:
         return
     if once:
@@ -52,6 +43,15 @@ def run(
         _run_both(streams, stop)
 
 
+def backfill(routes: Routes, capability: str, watch: Watch) -> bool:
+    """Make everything ready and copy the tables, without streaming; false if it was told to stop before the end."""
+    try:
+        make_ready(routes, capability, watch)
+    except Stopped:
+        return False
+    return True
+
+
 def lag(routes: Routes, capability: str) -> Lag | None:
     """How far the forward stream is behind; None where it has never run. Raises DatabaseDown."""
     sync = sync_of(routes, capability)
@@ -60,12 +60,6 @@ def lag(routes: Routes, capability: str) -> Lag | None:
         connected(routes.databases[sync.target].url, sync.target) as target,
     ):
         return measure_lag(source, target, f"{capability}:forward")
-
-
-def _is_set_up(forward: StreamPlan) -> bool:
-    with connected(forward.target_url, "target") as target:
-        state = read_state(target, forward.name)
-    return state is not None and state.state != "backfill"
 
 
 def _run_both(streams: Streams, stop: threading.Event) -> None:

@@ -12,18 +12,22 @@ between still has to bring: a row is `missing` or `extra` on the side that follo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cached_property, partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
+from cdc.key_ranges import key_ranges
 from cdc.settle import Hashes, Look, settle
+from cdc.slots import is_read, name_of
+from cdc.state import emit_heartbeat
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load_mappings
 from cdc.verify_sql import Comparison, Key, Range, Side
@@ -40,6 +44,7 @@ KEYS_MAX = 10_000  # differing keys of one table that are looked at; more are no
 SAMPLE = 20
 BUCKETS_AT_ONCE = 16
 SETTLE_SECONDS, DEADLINE_SECONDS = 0.5, 20.0
+LOOK_SECONDS = 0.02
 SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c extra_float_digits=3 -c jit=off"
 
 
@@ -117,7 +122,7 @@ def verify(
     return result
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sides:
     """Both connections, asked at the same time."""
 
@@ -140,9 +145,11 @@ class Sides:
 
     def catch_up(self, deadline: float) -> bool:
         """Wait until the stream has applied all that its source has now; true at once where there is no stream."""
-        source, target = (self.legacy, self.modern) if self.direction == "forward" else (self.modern, self.legacy)
+        source, target = self._ends
         if target.execute("SELECT to_regclass('strangler.stream')").fetchone() == (None,):
             return True
+        with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a standby; its primary has heartbeats of its own
+            emit_heartbeat(source, datetime.now(UTC))  # a place that the stream reaches even where nobody writes
         position = (source.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or (None,))[0]
         query = "SELECT position >= %s FROM strangler.stream WHERE name = %s AND state = 'streaming'"
         while True:
@@ -151,7 +158,16 @@ class Sides:
                 return True
             if monotonic() >= deadline:
                 return False
-            sleep(0.02)
+            sleep(LOOK_SECONDS)
+
+    @cached_property
+    def is_followed(self) -> bool:
+        """Whether a process carries changes from one side to the other; false only if none does for a while."""
+        return is_read(self._ends[0], name_of(*self.stream.rpartition(":")[::2])) is not False
+
+    @property
+    def _ends(self) -> tuple[psycopg.Connection[Any], psycopg.Connection[Any]]:
+        return (self.legacy, self.modern) if self.direction == "forward" else (self.modern, self.legacy)
 
 
 def _verify_table(
@@ -159,13 +175,15 @@ def _verify_table(
 ) -> TableResult:
     name = comparison.mapping.target_table
     rows, candidates, is_complete = 0, dict[Key, None](), True
-    for part in _ranges(comparison, sides):
+    for part in key_ranges(comparison, "modern", ROWS_PER_RANGE, partial(sides.ask, "modern")):
         legacy, modern = sides.both(partial(comparison.sums, part=part))
         rows += max(legacy[0][0], modern[0][0])
         progress(name, rows)
         if legacy[0] != modern[0]:
             is_complete = _collect(comparison, sides, part, candidates) and is_complete
     look = _look(comparison, sides)
+    if candidates and not sides.is_followed:
+        patience = (patience[0], patience[0])  # nothing is on its way, so to wait for it would only cost time
     settled = settle(list(candidates), look, *patience)
     found = settled.differences
     return TableResult(
@@ -181,17 +199,6 @@ def _verify_table(
         is_complete=is_complete,
         totals=_totals(comparison, sides),
     )
-
-
-def _ranges(comparison: Comparison, sides: Sides) -> Iterator[Range]:
-    low: object = None
-    while comparison.can_be_ranged:
-        found = sides.ask("modern", comparison.bound(), {"low": low, "rows": ROWS_PER_RANGE})
-        if not found or found[0][0] == low:
-            break
-        yield Range(low, found[0][0])
-        low = found[0][0]
-    yield Range(low, None)
 
 
 def _collect(comparison: Comparison, sides: Sides, part: Range, candidates: dict[Key, None]) -> bool:

@@ -52,13 +52,18 @@ class Comparison:
         first = self._column(self.mapping.key[0])
         return first.sources[:1] == self.mapping.source_key[:1] and first.expression == quoted(first.sources[0])
 
-    def bound(self) -> str:
-        """The first key that many rows after another one, on the modern side: parameters low, offset."""
-        name, low = quoted(self.mapping.key[0]), f"{_parameter('low')}::{self.key_types[0]}"
+    def bound(self, side: Side) -> str:
+        """The first key that many rows after another one: parameters low, rows."""
+        name, table, low = self._first(side)
         return _finished(
-            f"SELECT {name} FROM {quoted_table(self.mapping.target_table)} WHERE {low} IS NULL OR {name} >= {low} "
+            f"SELECT {name} FROM {table} WHERE {low} IS NULL OR {name} >= {low} "
             f"ORDER BY {name} OFFSET {_parameter('rows')} LIMIT 1"
         )
+
+    def next_value(self, side: Side) -> str:
+        """The next value of the key's first column: parameter low."""
+        name, table, low = self._first(side)
+        return _finished(f"SELECT {name} FROM {table} WHERE {name} > {low} ORDER BY {name} LIMIT 1")
 
     def sums(self, side: Side, part: Range) -> Statement:
         """count(*) and the sum of the hashes of a range."""
@@ -78,6 +83,18 @@ class Comparison:
             f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m WHERE {self._bucket} = ANY({_parameter('buckets')})"
         )
         return _finished(text), parameters | {"buckets": list(buckets)}
+
+    def range_of(self, part: Range) -> Statement:
+        """What legacy has in a range, in the types of the target."""
+        rows, parameters = self._rows("legacy", part)
+        outputs = ", ".join(f"{quoted(one.name)}::{wide(one.type)}" for one in self.mapping.columns)
+        return _finished(f"SELECT {outputs} FROM ({rows}) AS m"), parameters
+
+    def is_in(self, part: Range) -> Statement:
+        """Whether a row of the target is in a range."""
+        first = self._column(self.mapping.key[0])
+        tests, parameters = _tests(quoted(first.name), first.type, part)
+        return _finished(" AND ".join(tests) or "true"), parameters
 
     def rows_of(self, side: Side, keys: Sequence[Key], mapping: Mapping) -> Statement:
         """What `mapping`, from that side, gives for some keys (of the forward mapping), in the types of its target."""
@@ -111,15 +128,19 @@ class Comparison:
         sums = ", ".join(f"coalesce(sum({quoted(name)}), 0)" for name in money)
         return money, _finished(f"SELECT {group}, {sums} FROM ({rows}) AS m GROUP BY 1 ORDER BY 1")
 
+    def _first(self, side: Side) -> tuple[str, str, str]:
+        """The key's first column on a side, that side's table, and the parameter that is a value of the column."""
+        first = self._column(self.mapping.key[0])
+        low = f"{_parameter('low')}::{self.key_types[0]}"
+        if side == "legacy":
+            return first.expression, quoted_table(self.mapping.source_table), low
+        return quoted(first.name), quoted_table(self.mapping.target_table), low
+
     def _rows(self, side: Side, part: Range) -> Statement:
         first = self._column(self.mapping.key[0])
         table = self.mapping.target_table if side == "modern" else self.mapping.source_table
         name = quoted(first.name) if side == "modern" else first.expression
-        tests, parameters = [], {}
-        for sign, bound, word in ((">=", part.low, "low"), ("<", part.high, "high")):
-            if bound is not None:
-                tests.append(f"{name} {sign} {_parameter(word)}::{first.type}")
-                parameters[word] = bound
+        tests, parameters = _tests(name, first.type, part)
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         if side == "modern":
             return f"SELECT {self._modern} FROM {quoted_table(table)}{where}", parameters
@@ -180,6 +201,17 @@ class Comparison:
 
     def _column(self, name: str) -> TargetColumn:
         return next(column for column in self.mapping.columns if column.name == name)
+
+
+def _tests(name: str, type_: str, part: Range) -> tuple[list[str], dict[str, object]]:
+    """What holds of a key's first column in a range."""
+    tests: list[str] = []
+    parameters: dict[str, object] = {}
+    for sign, bound, word in ((">=", part.low, "low"), ("<", part.high, "high")):
+        if bound is not None:
+            tests.append(f"{name} {sign} {_parameter(word)}::{type_}")
+            parameters[word] = bound
+    return tests, parameters
 
 
 def _parameter(name: str) -> str:

@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from config.errors import StranglerError
-from runbook.commands import care, compare, demo, journal, migrate, move, people, replay, routes, run, tools
+from runbook.commands import (
+    backfill,
+    care,
+    compare,
+    demo,
+    journal,
+    migrate,
+    move,
+    people,
+    replay,
+    routes,
+    run,
+    tools,
+)
 
 gc.set_threshold(50_000)  # what a start imports stays: looking through it again and again took a quarter of the start
 
@@ -66,6 +79,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(journal.journal, name="journal")
+run.sync.command("backfill")(backfill.sync_backfill)
 app.add_typer(run.sync, name="sync")
 app.add_typer(migrate.migrate, name="migrate")
 app.command()(compare.report)

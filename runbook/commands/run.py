@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from runbook.commands.backfill import ActiveOption, RateOption, StandbyOption, watching
 from runbook.commands.options import (
     DEFAULT_ROUTES,
     ActorOption,
@@ -88,26 +89,28 @@ def sync_run(
     metrics: Annotated[
         str | None, typer.Option(help="HOST:PORT on which /metrics is served for Prometheus; port 0 picks a free one.")
     ] = None,
+    max_rate: RateOption = None,
+    max_active: ActiveOption = None,
+    max_standby_lag: StandbyOption = "10s",
 ) -> None:
     """Run both streams of a capability; the first run makes slots and publications and copies the tables.
 
-    Example: strangler sync run accounts
-    """
-    import signal
-    import threading
+    A copy that was interrupted goes on with the tables that are not done. --max-... are about the copy alone.
 
+    Example: strangler sync run accounts
+
+    Example: strangler sync run accounts --max-rate 50000 --max-active 40
+    """
     from cdc.sync import run
     from config.reader import read_routes
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     loaded = read_routes(routes)
     if metrics is not None:
         from cdc.exposition import serve_metrics
 
         serve_metrics(loaded, capability, metrics)
-    run(loaded, capability, once=once, stop=stop)
+    with watching(max_rate, max_active, max_standby_lag, as_json=False) as watch:
+        run(loaded, capability, once=once, stop=watch.stop, watch=watch)
 
 
 @sync.command("check")

@@ -14,14 +14,15 @@ from tests.support.crashes import IS_WHOLE, Hits, dies_at, show
 from tests.support.item_pair import BOTH_WAYS, item_pair
 from tests.support.streams import once, rows
 
-ONCE: list[Hits] = [((point, 1),) for point in SETUP_POINTS]
+RESUMED: Hits = (("backfill.committed", 2), ("backfill.caught_up", 1))  # only a second start comes by there
+ONCE: list[Hits] = [((point, 1),) for point in SETUP_POINTS if point != "backfill.caught_up"]
 ONLY_ONCE = ("setup.reverse_row", "backfill.done")  # the next start finds it done and does not come by again
 TWICE: list[Hits] = [(one, one) for ((one),) in ONCE if one[0] not in ONLY_ONCE]
-SECOND: list[Hits] = [((point, 2),) for point in ("backfill.copied", "backfill.committed")]
+SECOND: list[Hits] = [*[((point, 2),) for point in ("backfill.copied", "backfill.committed")], RESUMED]
 CASES = (
     [*ONCE, *TWICE, *SECOND]
     if IS_WHOLE
-    else [((point, 1),) for point in ("setup.reverse_slot", "backfill.committed", "backfill.tables")]
+    else [((point, 1),) for point in ("setup.reverse_slot", "backfill.tables")] + [RESUMED]
 )
 
 
