@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure the backfill beside psql's COPY, then verification, repair's findings, and memory under one huge transaction.
 
-backfill   narrow rows through `strangler sync run --once`, beside `psql COPY TO STDOUT | psql COPY FROM STDIN`
+backfill   narrow rows through `strangler sync backfill`, the start of the program included, beside `psql COPY TO STDOUT | psql COPY FROM STDIN`
            between the same two servers
 verify     rows a second over all of them; then seven planted differences, of which all must be found
 memory     of the process that streams, while one transaction updates --large rows
@@ -26,7 +26,7 @@ TABLE = """create table entry (id bigint primary key, account int not null, amou
  currency char(3) not null, booked_at timestamptz not null, note text)"""
 ROWS = """insert into entry select n, n % 100000, (n % 99991) / 100.0, (array['EUR','CHF','USD'])[n % 3 + 1],
  '2026-01-01 00:00:00+00'::timestamptz + n * interval '1 second', case when n % 4 = 0 then null else 'note ' || n end
- from generate_series(1, {rows}) n"""
+ from generate_series({first}, {last}) n"""
 MAPPING = (
     "-- target: entry\n-- key: id\n-- dialect: postgres\n"
     "SELECT id, account, amount, currency, booked_at, note FROM entry\n"
@@ -41,6 +41,8 @@ PLANTED = {
     "a trailing blank": "update entry set note = note || ' ' where id = 4001",
 }
 KEYS_OF = {"a swapped pair": 2}
+ROWS_AT_ONCE = 1_000_000
+STARTED = time.monotonic()
 
 
 def plain_copy(pg: Postgres) -> float:
@@ -65,7 +67,7 @@ def strangler(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
 
 def backfill(routes: Path) -> float:
     started = time.monotonic()
-    strangler("sync", "run", "ours", "--routes", str(routes), "--once")
+    strangler("sync", "backfill", "ours", "--routes", str(routes))
     return time.monotonic() - started
 
 
@@ -110,28 +112,39 @@ def memory_under(pg: Postgres, routes: Path, rows: int) -> tuple[float, float]:
     return max(peaks) / (1 << 20), time.monotonic() - started
 
 
+def say(text: str) -> None:
+    print(f"{time.monotonic() - STARTED:6.1f} s  {text}", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--large", type=int, default=500_000, help="rows of the one large transaction")
+    parser.add_argument("--large", type=int, default=500_000, help="rows of the one large transaction; 0: none")
     args = parser.parse_args()
     with two_servers("copy-bench") as pg:
-        pg.sql(SOURCE, "bank", TABLE, ROWS.format(rows=args.rows), "vacuum analyze entry")
+        pg.sql(SOURCE, "bank", TABLE)
+        for first in range(1, args.rows + 1, ROWS_AT_ONCE):
+            last = min(first + ROWS_AT_ONCE - 1, args.rows)
+            pg.sql(SOURCE, "bank", ROWS.format(first=first, last=last))
+            say(f"{last:,} rows made")
+        pg.sql(SOURCE, "bank", "vacuum analyze entry", "checkpoint")
         pg.sql(TARGET, "postgres", "create database ours")
         pg.sql(TARGET, "ours", TABLE)
         routes = write_routes(pg, "ours", {"entry": MAPPING})
-        theirs, ours = plain_copy(pg), backfill(routes)
-        print(
-            f"backfill of {args.rows:,} rows: psql {args.rows / theirs:,.0f} rows/s, ours {args.rows / ours:,.0f} rows/s"
-        )
-        print(f"ours / psql: {theirs / ours:.2f} x")
+        theirs = plain_copy(pg)
+        say(f"psql has copied them: {args.rows / theirs:,.0f} rows/s in {theirs:.1f} s")
+        pg.sql(TARGET, "postgres", "drop database plain", "checkpoint")
+        ours = backfill(routes)
+        say(f"sync backfill has copied them: {args.rows / ours:,.0f} rows/s in {ours:.1f} s")
+        say(f"ours / psql: {theirs / ours:.2f} x")
         pg.sql(TARGET, "ours", "vacuum analyze entry")
         result = verification(routes)
-        print(f"verify: {args.rows / float(str(result['seconds'])):,.0f} rows/s, equal: {result['equal']}")
-        peak, seconds = memory_under(pg, routes, args.large)
-        print(f"one transaction of {args.large:,} rows: {peak:.0f} MiB at most, {args.large / seconds:,.0f} rows/s")
+        say(f"verify: {args.rows / float(str(result['seconds'])):,.0f} rows/s, equal: {result['equal']}")
+        if args.large:
+            peak, seconds = memory_under(pg, routes, args.large)
+            say(f"one transaction of {args.large:,} rows: {peak:.0f} MiB at most, {args.large / seconds:,.0f} rows/s")
         wanted, found = planted(pg, routes, args.rows)
-        print(f"planted differences: {len(PLANTED)} on {wanted} keys, found {found} keys")
+        say(f"planted differences: {len(PLANTED)} on {wanted} keys, found {found} keys")
     return 0 if result["equal"] and wanted == found else 1
 
 

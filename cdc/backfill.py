@@ -46,6 +46,9 @@ SET_ASIDE_PAGES = 1_024  # 8 MiB; below that, making an index anew is not worth 
 _log = structlog.get_logger()
 
 
+Doing = Literal["copying", "indexing", "comparing", "done"]
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A moment of the source that several connections can look at, and where the log begins behind it."""
@@ -56,12 +59,12 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Copied:
-    """How far the copy of one table is; `expected` is the source's own estimate, where it has one."""
+    """How far the copy, or the comparison, of one table is; `expected` is the source's own estimate, if any."""
 
     table: str
     rows: int
     expected: int | None
-    doing: Literal["copying", "indexing", "done"]
+    doing: Doing
 
 
 Progress = Callable[[Copied], None]
@@ -165,7 +168,7 @@ class _Counter:
         self.tell("copying")
         self._pace.keep(rows)
 
-    def tell(self, doing: Literal["copying", "indexing", "done"]) -> None:
+    def tell(self, doing: Doing) -> None:
         self._watch.progress(Copied(self._name, self._rows, self._expected, doing))
 
 

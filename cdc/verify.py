@@ -3,7 +3,7 @@
 For every mapping, parents first: sums of hashes per half-open range of the key on both sides at once; where they
 differ, sums per bucket; where those differ, keys; and these are looked at again until the difference is settled
 (cdc/settle.py). Nothing is paused and no snapshot is held longer than one statement. Values never leave the databases,
-except keys and control totals.
+except keys, control totals, and those that somebody asked to see.
 
 The comparison is the same in both directions. The direction says which side is the truth, and so what the stream in
 between still has to bring: a row is `missing` or `extra` on the side that follows.
@@ -12,31 +12,32 @@ between still has to bring: a row is `missing` or `extra` on the side that follo
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from functools import cached_property, partial
-from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from cdc.key_ranges import key_ranges
 from cdc.settle import Hashes, Look, settle
-from cdc.slots import is_read, name_of
-from cdc.state import emit_heartbeat
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load_mappings
+from cdc.verify_details import Detail, details_of, kind_of
+from cdc.verify_sides import Direction, Sides, connect
+from cdc.verify_since import Asking, Mark, find_mark, keep_marks, mark_now, touched_keys
 from cdc.verify_sql import Comparison, Key, Range, Side
-from config.errors import DatabaseDown, NotConfigured
+from config.errors import NotConfigured
 
 if TYPE_CHECKING:
     from config.model import Routes, Sync
 
-Direction = Literal["forward", "reverse"]
 Progress = Callable[[str, int], None]
 
 ROWS_PER_RANGE = 1_000_000
@@ -44,8 +45,6 @@ KEYS_MAX = 10_000  # differing keys of one table that are looked at; more are no
 SAMPLE = 20
 BUCKETS_AT_ONCE = 16
 SETTLE_SECONDS, DEADLINE_SECONDS = 0.5, 20.0
-LOOK_SECONDS = 0.02
-SETTINGS = "-c TimeZone=UTC -c DateStyle=ISO -c extra_float_digits=3 -c jit=off"
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,7 @@ class TableResult:
     unsettled: int = 0
     is_complete: bool = True
     totals: tuple[Total, ...] = ()
+    details: tuple[Detail, ...] = ()  # of the sample
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,34 @@ class VerifyResult:
     equal: bool
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a verification.
+
+    `settle_seconds` is how long a difference must stay, `deadline_seconds` how long it is looked at. `since` compares
+    only rows that were written since a time, or a position of legacy's log; such a result is not stored, for it says
+    nothing of the others. `with_values` puts values of differing rows into the result, but never into what is stored.
+    """
+
+    settle_seconds: float = SETTLE_SECONDS
+    deadline_seconds: float = DEADLINE_SECONDS
+    since: str | datetime | None = None
+    with_values: bool = False
+
+
 def verify(
     capability: str,
     routes: Routes,
     direction: Direction,
     progress: Progress | None = None,
-    *,
-    settle_seconds: float = SETTLE_SECONDS,
-    deadline_seconds: float = DEADLINE_SECONDS,
+    wanted: Wanted | None = None,
 ) -> VerifyResult:
     """Compare all tables of a capability and store the result in `strangler.verify_result` of the modern database.
 
     `progress(table, rows)` is called after each range with the rows of the table compared so far. Raises DatabaseDown,
-    MappingsRefused, NotConfigured.
+    MappingsRefused, NotConfigured, NothingVerified.
     """
+    wanted = wanted or Wanted()
     sync = _sync(capability, routes)
     started = monotonic()
     with ExitStack() as stack:
@@ -112,93 +126,63 @@ def verify(
         mappings = load_mappings(sync, sides.legacy, sides.modern)
         for conn in (sides.legacy, sides.modern):
             _prepare(conn)
+        here = mark_now(sides.legacy, sides.modern)
+        mark = None if wanted.since is None else find_mark(sides.modern, capability, wanted.since, here)
         tables = tuple(
-            _verify_table(Comparison(mapping), sides, progress or _silent, (settle_seconds, deadline_seconds))
-            for mapping in mappings
+            _verify_table(Comparison(mapping), sides, progress or _silent, (wanted, mark)) for mapping in mappings
         )
         equal = all(table.differences == 0 and table.is_complete for table in tables)
         result = VerifyResult(direction, tables, monotonic() - started, equal)
-        _store(sides.modern, capability, result)
+        if mark is None:
+            _store(sides.modern, capability, result, here)
     return result
 
 
-@dataclass
-class Sides:
-    """Both connections, asked at the same time."""
-
-    legacy: psycopg.Connection[Any]
-    modern: psycopg.Connection[Any]
-    pool: ThreadPoolExecutor
-    stream: str
-    direction: Direction
-
-    def ask(self, side: Side, statement: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
-        """All rows of one statement on one side."""
-        conn = self.legacy if side == "legacy" else self.modern
-        return conn.execute(statement.encode(), parameters).fetchall()
-
-    def both(self, make: Callable[[Side], tuple[str, dict[str, object]]]) -> tuple[list[Any], list[Any]]:
-        """The rows of legacy and modern."""
-        legacy = self.pool.submit(self.ask, "legacy", *make("legacy"))
-        modern = self.pool.submit(self.ask, "modern", *make("modern"))
-        return legacy.result(), modern.result()
-
-    def catch_up(self, deadline: float) -> bool:
-        """Wait until the stream has applied all that its source has now; true at once where there is no stream."""
-        source, target = self._ends
-        if target.execute("SELECT to_regclass('strangler.stream')").fetchone() == (None,):
-            return True
-        with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a standby; its primary has heartbeats of its own
-            emit_heartbeat(source, datetime.now(UTC))  # a place that the stream reaches even where nobody writes
-        position = (source.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or (None,))[0]
-        query = "SELECT position >= %s FROM strangler.stream WHERE name = %s AND state = 'streaming'"
-        while True:
-            row = target.execute(query, (position, self.stream)).fetchone()
-            if row is None or row[0]:
-                return True
-            if monotonic() >= deadline:
-                return False
-            sleep(LOOK_SECONDS)
-
-    @cached_property
-    def is_followed(self) -> bool:
-        """Whether a process carries changes from one side to the other; false only if none does for a while."""
-        return is_read(self._ends[0], name_of(*self.stream.rpartition(":")[::2])) is not False
-
-    @property
-    def _ends(self) -> tuple[psycopg.Connection[Any], psycopg.Connection[Any]]:
-        return (self.legacy, self.modern) if self.direction == "forward" else (self.modern, self.legacy)
-
-
 def _verify_table(
-    comparison: Comparison, sides: Sides, progress: Progress, patience: tuple[float, float]
+    comparison: Comparison, sides: Sides, progress: Progress, asked: tuple[Wanted, Mark | None]
 ) -> TableResult:
+    wanted, mark = asked
     name = comparison.mapping.target_table
-    rows, candidates, is_complete = 0, dict[Key, None](), True
-    for part in key_ranges(comparison, "modern", ROWS_PER_RANGE, partial(sides.ask, "modern")):
-        legacy, modern = sides.both(partial(comparison.sums, part=part))
-        rows += max(legacy[0][0], modern[0][0])
-        progress(name, rows)
-        if legacy[0] != modern[0]:
-            is_complete = _collect(comparison, sides, part, candidates) and is_complete
+    touched = None
+    if mark is not None:
+        touched = touched_keys(comparison, mark, Asking(sides.both, sides.catch_up), KEYS_MAX)
+    if touched is None:
+        rows, candidates, is_complete = _compare_ranges(comparison, sides, progress)
+    else:
+        rows, candidates, is_complete = len(touched), dict.fromkeys(touched), True
     look = _look(comparison, sides)
-    if candidates and not sides.is_followed:
-        patience = (patience[0], patience[0])  # nothing is on its way, so to wait for it would only cost time
-    settled = settle(list(candidates), look, *patience)
+    # Where nothing is on its way, to wait for it would only cost time.
+    deadline_seconds = wanted.deadline_seconds if candidates and sides.is_followed else wanted.settle_seconds
+    settled = settle(list(candidates), look, wanted.settle_seconds, deadline_seconds)
     found = settled.differences
+    keys = tuple(sorted(found, key=str))
+    kinds = Counter(kind_of(*pair) for pair in found.values())
     return TableResult(
         target=name,
         rows=rows,
         differences=len(found),
-        sample_keys=tuple(sorted(found, key=str)[:SAMPLE]),
-        keys=tuple(sorted(found, key=str)),
-        missing=sum(follower is None for _, follower in found.values()),
-        extra=sum(truth is None for truth, _ in found.values()),
-        changed=sum(None not in pair for pair in found.values()),
+        sample_keys=keys[:SAMPLE],
+        keys=keys,
+        missing=kinds["missing"],
+        extra=kinds["extra"],
+        changed=kinds["changed"],
         unsettled=settled.unsettled,
         is_complete=is_complete,
         totals=_totals(comparison, sides),
+        details=details_of(comparison, keys[:SAMPLE], found, sides.both, with_values=wanted.with_values),
     )
+
+
+def _compare_ranges(comparison: Comparison, sides: Sides, progress: Progress) -> tuple[int, dict[Key, None], bool]:
+    """The rows of a table, the keys that differ at a first look, and whether these are all of them."""
+    rows, candidates, is_complete = 0, dict[Key, None](), True
+    for part in key_ranges(comparison, "modern", ROWS_PER_RANGE, partial(sides.ask, "modern")):
+        legacy, modern = sides.both(partial(comparison.sums, part=part))
+        rows += max(legacy[0][0], modern[0][0])
+        progress(comparison.mapping.target_table, rows)
+        if legacy[0] != modern[0]:
+            is_complete = _collect(comparison, sides, part, candidates) and is_complete
+    return rows, candidates, is_complete
 
 
 def _collect(comparison: Comparison, sides: Sides, part: Range, candidates: dict[Key, None]) -> bool:
@@ -243,19 +227,6 @@ def _totals(comparison: Comparison, sides: Sides) -> tuple[Total, ...]:
     )
 
 
-def connect(routes: Routes, name: str) -> psycopg.Connection[Any]:
-    """A connection to a database of routes.yaml, in autocommit. Raises DatabaseDown."""
-    database = routes.databases.get(name)
-    if database is None:
-        raise NotConfigured(f"databases.{name}", "verify")
-    try:
-        return psycopg.connect(
-            database.url, autocommit=True, application_name="strangler-verify", options=SETTINGS, connect_timeout=10
-        )
-    except psycopg.OperationalError as error:
-        raise DatabaseDown(name, str(error)) from error
-
-
 def _sync(capability: str, routes: Routes) -> Sync:
     found = routes.capabilities.get(capability)
     if found is None or found.sync is None:
@@ -274,13 +245,14 @@ def _prepare(conn: psycopg.Connection[Any]) -> None:
             install_functions(conn)
 
 
-def _store(conn: psycopg.Connection[Any], capability: str, result: VerifyResult) -> None:
+def _store(conn: psycopg.Connection[Any], capability: str, result: VerifyResult, mark: Mark) -> None:
     told = {table.target: _told(table) for table in result.tables if table.differences or not table.is_complete}
     with conn.transaction():
         conn.execute(_TABLE)
+        keep_marks(conn)
         conn.execute(
-            "INSERT INTO strangler.verify_result (capability, direction, equal, rows, differences, seconds) "
-            "VALUES (%s, %s, %s, %s, %s::jsonb, %s)",
+            "INSERT INTO strangler.verify_result (capability, direction, equal, rows, differences, seconds, "
+            "legacy_position, legacy_xid, modern_xid) VALUES (%s, %s, %s, %s, %s::jsonb, %s, %s::text::pg_lsn, %s, %s)",
             (
                 capability,
                 result.direction,
@@ -288,13 +260,16 @@ def _store(conn: psycopg.Connection[Any], capability: str, result: VerifyResult)
                 sum(table.rows for table in result.tables),
                 json.dumps(told, default=str),
                 result.seconds,
+                mark.legacy_position,
+                mark.legacy_xid,
+                mark.modern_xid,
             ),
         )
 
 
 def _told(table: TableResult) -> dict[str, object]:
     told = asdict(table)
-    del told["totals"], told["keys"]
+    del told["totals"], told["keys"], told["details"]
     return told
 
 

@@ -70,6 +70,18 @@ class Comparison:
         rows, parameters = self._rows(side, part)
         return _finished(f"SELECT count(*), coalesce(sum({self._hash}), 0) FROM ({rows}) AS m"), parameters
 
+    def count(self, side: Side) -> Statement:
+        """The number of rows."""
+        rows, parameters = self._rows(side, Range())
+        return _finished(f"SELECT count(*) FROM ({rows}) AS m"), parameters
+
+    def touched(self, side: Side, xid: int, most: int) -> Statement:
+        """Keys of rows that a transaction wrote which is not older than one; of legacy also of rows left out."""
+        table = quoted_table(self.mapping.target_table if side == "modern" else self.mapping.source_table)
+        rows = f"(SELECT * FROM {table} WHERE age(xmin) <= age({_parameter('xid')}::text::xid)) AS s"
+        keys = f"SELECT {self._key} FROM {rows}" if side == "modern" else self.mapping.select_keys(rows, "true")
+        return _finished(f"{keys} LIMIT {_parameter('most')}"), {"xid": xid % (1 << 32), "most": most}
+
     def buckets(self, side: Side, part: Range) -> Statement:
         """The same by bucket, a small number made of the key."""
         rows, parameters = self._rows(side, part)
@@ -115,6 +127,15 @@ class Comparison:
         inner, parameters = self._source_rows(side, keys)
         rows = self.mapping.select(inner) if side == "legacy" else f"SELECT {self._modern} FROM {inner}"
         return _finished(f"SELECT {self._hash}, {self._key} FROM ({rows}) AS m"), parameters
+
+    def columns(self, side: Side, keys: Sequence[Key], *, with_values: bool) -> Statement:
+        """Of some keys: the key, a hash of every column and, if asked for, every column's text."""
+        inner, parameters = self._source_rows(side, keys)
+        rows = self.mapping.select(inner) if side == "legacy" else f"SELECT {self._modern} FROM {inner}"
+        outputs = [f"hash_record_extended(ROW({value}), 1)" for value in self._values]
+        if with_values:
+            outputs += [f"{quoted(column.name)}::text" for column in self.mapping.columns]
+        return _finished(f"SELECT {self._key}, {', '.join(outputs)} FROM ({rows}) AS m"), parameters
 
     def totals(self, side: Side) -> tuple[tuple[str, ...], str | None]:
         """The columns of money and the sums of them by currency; no statement where there are none."""
@@ -186,14 +207,18 @@ class Comparison:
         return {name: f"CAST({inverse[name]} AS {types[name]})" for name in self.mapping.source_key}
 
     @property
-    def _hash(self) -> str:
-        values = [
+    def _values(self) -> list[str]:
+        """Every column as it can be hashed."""
+        return [
             f"{quoted(column.name)}::text" if column.type.startswith(_NO_HASH) else quoted(column.name)
             for column in self.mapping.columns
         ]
+
+    @property
+    def _hash(self) -> str:
         # A record's hash is linear in those of its values, so two rows that swap a value would keep their sum: the key
         # is the seed of every value.
-        return f"hash_record_extended(ROW({', '.join(values)}), hash_record_extended(ROW({self._key}), 1))"
+        return f"hash_record_extended(ROW({', '.join(self._values)}), hash_record_extended(ROW({self._key}), 1))"
 
     @property
     def _bucket(self) -> str:

@@ -157,6 +157,24 @@ class UpstreamDown(StranglerError):
 
 
 @dataclass(eq=False)
+class NothingVerified(StranglerError):
+    """Rows since an earlier verification are asked for, but none from then found both sides equal."""
+
+    capability: str
+    since: str
+
+    @property
+    def sentence(self) -> str:
+        """Whose, and since when."""
+        return f"No verification of {self.capability} that began before {self.since} found both sides equal."
+
+    @property
+    def hint(self) -> str:
+        """A whole one is a beginning."""
+        return f"Run `strangler sync verify {self.capability}` whole; later ones can look at what was written since."
+
+
+@dataclass(eq=False)
 class NotConfigured(StranglerError):
     """A command needs a section of routes.yaml that is not there."""
 

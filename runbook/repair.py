@@ -6,7 +6,8 @@ from cdc.repair import Repaired, is_streaming
 from cdc.repair import repair as repair_rows
 from cdc.setup import streams_of
 from cdc.stream_errors import RepairRefused
-from cdc.verify import Direction, VerifyResult, verify
+from cdc.verify import VerifyResult, verify
+from cdc.verify_sides import Direction
 from config.model import Routes
 from runbook.control import Control
 from runbook.journal import Journal

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from cdc.backfill import Copied
+from cdc.backfill import Progress as Tell
 from cdc.check import CheckReport
-from cdc.verify import VerifyResult, verify
+from cdc.verify import VerifyResult, Wanted, verify
+from cdc.verify_sides import Direction
 from config.model import Routes
 from runbook.residue import ResidueReport
+from runbook.screen_copy import copy_progress
 
+_DIRECTIONS: tuple[Direction, ...] = ("forward", "reverse")
 _SHOWN = (
     "stream",
     "state",
@@ -87,31 +91,50 @@ def _is_held(row: dict[str, Any]) -> bool:
     return row.get("wal") in {"warn", "page"}
 
 
-def verify_each(routes: Routes, capability: str, direction: str) -> list[VerifyResult]:
-    """Compare in one direction or in both, with a line of progress on stderr where somebody watches."""
-
-    def tell(table: str, rows: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{table}: {rows:,} rows compared", end="\033[K", file=sys.stderr, flush=True)
-
+def verify_each(
+    routes: Routes, capability: str, direction: str, wanted: Wanted | None = None, *, as_json: bool = False
+) -> list[VerifyResult]:
+    """Compare in one direction or in both; progress on stderr where somebody watches, or a program does."""
     found = []
-    if direction in ("forward", "both"):
-        found.append(verify(capability, routes, "forward", tell))
-    if direction in ("reverse", "both"):
-        found.append(verify(capability, routes, "reverse", tell))
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    for one in _DIRECTIONS:
+        if direction in (one, "both"):
+            with copy_progress(as_json=as_json) as tell:
+                found.append(verify(capability, routes, one, _as_copied(tell), wanted))
     return found
 
 
+def _as_copied(tell: Tell) -> Callable[[str, int], None]:
+    return lambda table, rows: tell(Copied(table, rows, None, "comparing"))
+
+
 def verify_screen(results: Sequence[VerifyResult]) -> RenderableType:
-    """One row a table and direction; keys of rows that differ, never values."""
-    table = Table("direction", "table", "rows", "differences", "keys")
+    """One row a table and direction, the rows that differ by key and column, and the control totals that differ.
+
+    Values are shown where they were asked for.
+    """
+    table = Table("direction", "table", "rows", "differences", "missing", "extra", "changed")
+    rows = Table("direction", "table", "key", "", "columns", "legacy", "modern", title="Rows that differ (a sample)")
+    totals = Table("table", "column", "currency", "legacy", "modern", title="Control totals that differ")
     for result in results:
         for one in result.tables:
-            keys = ", ".join(str(key) for key in one.sample_keys[:5])
-            table.add_row(result.direction, one.target, f"{one.rows:,}", f"{one.differences:,}", keys)
-    return table
+            counts = (one.rows, one.differences, one.missing, one.extra, one.changed)
+            table.add_row(result.direction, one.target, *(f"{number:,}" for number in counts))
+            for detail in one.details:
+                values = (_pairs(detail.legacy), _pairs(detail.modern))
+                key = ", ".join(map(str, detail.key))
+                rows.add_row(result.direction, one.target, key, detail.kind, ", ".join(detail.columns), *values)
+    for one in results[0].tables if results else ():
+        for total in one.totals:
+            if total.legacy != total.modern:
+                facts = (total.currency or "", str(total.legacy), str(total.modern))
+                totals.add_row(one.target, total.column, *facts)
+    return Group(table, *(part for part in (rows, totals) if part.row_count))
+
+
+def _pairs(values: Mapping[str, str | None] | None) -> str:
+    if values is None:
+        return ""
+    return "\n".join(f"{name} {'NULL' if value is None else repr(value)}" for name, value in values.items())
 
 
 def _text(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,10 +14,14 @@ from runbook.commands.options import (
     CapabilityArgument,
     JsonOption,
     RoutesOption,
+    seconds_of,
     show,
     show_json,
     who,
 )
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 ListenOption = Annotated[str, typer.Option(help="HOST:PORT to listen on; port 0 picks a free one.")]
 
@@ -196,23 +200,50 @@ def sync_verify(
     capability: CapabilityArgument,
     direction: Annotated[str, typer.Option(help="forward, reverse or both.")] = "both",
     routes: RoutesOption = DEFAULT_ROUTES,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only rows written since: a time, 30m, or a position of legacy's log.", show_default=False),
+    ] = None,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show what both sides have in the rows that differ: personal data.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare both databases by the mapping; differing rows are named by key. Exit 6 if there are any.
+    """Compare both databases by the mapping, while writes go on. Exit 6 if they differ.
 
-    Example: strangler sync verify accounts --direction both
+    Rows that differ are named by key and column, a sample of 20 a table; so are sums of money by currency. With --since
+    it begins where the last equal one began that is as old; rows that were removed are found by counting.
+
+    Example: strangler sync verify accounts --direction forward
+
+    Example: strangler sync verify accounts --since 30m --show-values
     """
+    from cdc.verify import Wanted
     from config.reader import read_routes
     from runbook.screen_sync import verify_each, verify_screen
 
     if direction not in ("forward", "reverse", "both"):
         raise typer.BadParameter("expected forward, reverse or both", param_hint="--direction")
-    results = verify_each(read_routes(routes), capability, direction)
+    wanted = Wanted(since=_moment(since), with_values=show_values)
+    results = verify_each(read_routes(routes), capability, direction, wanted, as_json=json)
     if json:
         show_json({"results": results})
     else:
         show(verify_screen(results))
     raise typer.Exit(0 if all(result.equal for result in results) else 6)
+
+
+def _moment(since: str | None) -> str | datetime | None:
+    """A position as it is, a time, or a duration before now. Raises BadParameter."""
+    from datetime import UTC, datetime, timedelta
+
+    if since is None or "/" in since:
+        return since
+    try:
+        moment = datetime.fromisoformat(since)
+    except ValueError:
+        return datetime.now(UTC) - timedelta(seconds=seconds_of(since))
+    return moment if moment.tzinfo else moment.astimezone()
 
 
 @sync.command("repair")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import psycopg
 import pytest
 
 from cdc import verify as verifying
-from cdc.verify import TableResult, VerifyResult, verify
+from cdc.verify import TableResult, VerifyResult, Wanted, verify
+from config.errors import NothingVerified
 from tests.support.mapped_pair import Pair, mapped_pair
 
-QUICK = {"settle_seconds": 0.1, "deadline_seconds": 5.0}
+QUICK = Wanted(settle_seconds=0.1, deadline_seconds=5.0)
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def pair(tmp_path: Path, legacy_db: str, modern_db: str) -> Iterator[Pair]:
 
 
 def run(pair: Pair, direction: str = "forward") -> VerifyResult:
-    return verify("accounts", pair.routes, direction, **QUICK)
+    return verify("accounts", pair.routes, direction, wanted=QUICK)
 
 
 def table(result: VerifyResult, name: str) -> TableResult:
@@ -35,7 +37,7 @@ def table(result: VerifyResult, name: str) -> TableResult:
 
 def test_equal_data_has_no_difference_in_either_direction(pair: Pair) -> None:
     seen: list[tuple[str, int]] = []
-    forward = verify("accounts", pair.routes, "forward", lambda name, rows: seen.append((name, rows)), **QUICK)
+    forward = verify("accounts", pair.routes, "forward", lambda name, rows: seen.append((name, rows)), QUICK)
     assert forward.equal
     assert run(pair, "reverse").equal
     assert [(found.target, found.rows, found.differences) for found in forward.tables] == [
@@ -193,3 +195,67 @@ def test_more_differences_than_can_be_named_are_not_called_equal(pair: Pair, mon
     found = table(run(pair), "posting")
     assert not found.is_complete
     assert 20 < found.differences < 200
+
+
+def test_a_row_that_differs_is_told_by_key_and_column_and_its_values_only_to_who_asks(pair: Pair) -> None:
+    pair.modern.execute("UPDATE account SET balance = balance + 0.01, branch = 'x' WHERE account_id = '2000000007'")
+    pair.modern.execute("DELETE FROM posting WHERE sequence = 9")
+    result = run(pair)
+    (detail,) = table(result, "account").details
+    assert (detail.kind, detail.columns, detail.legacy, detail.modern) == ("changed", ("balance", "branch"), None, None)
+    assert [detail.kind for detail in table(result, "posting").details] == ["missing"]
+    told = verify("accounts", pair.routes, "forward", wanted=replace(QUICK, with_values=True))
+    (detail,) = table(told, "account").details
+    assert detail.legacy == {"balance": "8.75", "branch": "0001"}
+    assert detail.modern == {"balance": "8.76", "branch": "x"}
+    stored = pair.modern.execute("SELECT string_agg(differences::text, ' ') FROM strangler.verify_result").fetchone()
+    assert stored is not None
+    assert "8.76" not in stored[0]
+
+
+def since(pair: Pair) -> VerifyResult:
+    return verify("accounts", pair.routes, "forward", wanted=replace(QUICK, since=datetime.now(UTC)))
+
+
+def test_since_an_earlier_one_only_what_was_written_is_compared(pair: Pair) -> None:
+    assert run(pair).equal
+    assert [found.rows for found in since(pair).tables] == [0, 0, 0]
+    pair.legacy.execute("UPDATE acctmast SET bal_amt = 7 WHERE acct_no IN ('2000000003', '2000000004')")
+    pair.modern.execute("UPDATE account SET balance = 7 WHERE account_id = '2000000003'")
+    pair.modern.execute("UPDATE account SET balance = 8 WHERE account_id = '2000000005'")
+    found = table(since(pair), "account")
+    assert found.keys == (("2000000004",), ("2000000005",))
+    assert found.rows == 3
+
+
+def test_since_an_earlier_one_a_row_that_was_removed_on_one_side_is_found(pair: Pair) -> None:
+    assert run(pair).equal
+    pair.legacy.execute("DELETE FROM trnhist WHERE trn_seq = 4")
+    found = table(since(pair), "posting")
+    assert (found.extra, found.keys) == (1, ((date(2026, 1, 31), 4),))
+
+
+def test_since_a_row_that_left_the_mapping_is_found(pair: Pair) -> None:
+    assert run(pair).equal
+    pair.legacy.execute("DELETE FROM trnhist WHERE acct_no = '2000000008'")
+    pair.modern.execute("DELETE FROM posting WHERE account_id = '2000000008'")
+    pair.legacy.execute("UPDATE acctmast SET acct_typ = 'X' WHERE acct_no = '2000000008'")
+    assert table(since(pair), "account").keys == (("2000000008",),)
+
+
+def test_since_a_time_before_any_verification_is_refused(pair: Pair) -> None:
+    with pytest.raises(NothingVerified):
+        since(pair)
+    pair.modern.execute("UPDATE account SET balance = 7")
+    assert not run(pair).equal
+    with pytest.raises(NothingVerified):
+        since(pair)
+
+
+def test_since_a_position_is_since_the_verification_that_began_before_it(pair: Pair) -> None:
+    assert run(pair).equal
+    position = pair.legacy.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
+    assert position is not None
+    assert verify("accounts", pair.routes, "forward", wanted=replace(QUICK, since=position[0])).equal
+    with pytest.raises(NothingVerified):
+        verify("accounts", pair.routes, "forward", wanted=replace(QUICK, since="0/1"))
