@@ -114,11 +114,11 @@ class Backfill:
                 aside = set_aside(target, mapping.target_table) if size.pages > SET_ASIDE_PAGES else ()
                 note_loading(target, self._plan.name, mapping, aside)
             rows = self._copy(tasks_of(mapping, size), Turn.load, counter.each_piece)
-            counter.tell("indexing")
+            counter.tell("indexing", rows)
             self._finish(target, mapping, aside, rows)
         else:
             rows = self._copy([Task(mapping)], Turn.bring_in_line, counter.each_piece)
-        counter.tell("done")
+        counter.tell("done", rows)
         seconds = round(monotonic() - started, 3)
         _log.info("backfill.table", stream=self._plan.name, table=mapping.target_table, rows=rows, seconds=seconds)
 
@@ -168,7 +168,9 @@ class _Counter:
         self.tell("copying")
         self._pace.keep(rows)
 
-    def tell(self, doing: Doing) -> None:
+    def tell(self, doing: Doing, exactly: int | None = None) -> None:
+        """Say how far it is. What was sent has a message more than it has rows, which the target counts."""
+        self._rows = self._rows if exactly is None else exactly
         self._watch.progress(Copied(self._name, self._rows, self._expected, doing))
 
 

@@ -55,7 +55,7 @@ class Pace:
         self._care, self._stop = care, stop
         self._urls = {"source": source_url, "target": target_url}
         self._conns: dict[str, psycopg.Connection] = {}
-        self._bucket = Bucket(care.rows_per_second, monotonic() - BURST_SECONDS) if care.rows_per_second else None
+        self._bucket = Bucket(care.rows_per_second, monotonic()) if care.rows_per_second else None
         self._looked_at = monotonic()
         self._lock = threading.Lock()
 

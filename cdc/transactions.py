@@ -97,6 +97,7 @@ class Transactions:
         self._expected = expected
         self._mode = expected.mode
         self._layouts: dict[bytes, Layout] = {}
+        self._refused: dict[bytes, RelationChanged] = {}  # relations that no change may be carried of
         self._first: Truncate | Rekey | None = None
         self._tally = _Tally()
         self._last_commit: bytes | None = None  # of the last transaction that was read whole and had not been applied
@@ -181,7 +182,7 @@ class Transactions:
         self._writer = {}
         if self._is_applied:
             self._is_applied = pgoutput.begin(data).final_lsn < self._expected.checkpoint
-        self.is_carrying = not self._is_applied and self._mode == "apply"
+        self._set_carrying()
 
     def commit(self, data: bytes) -> None:
         """It has ended."""
@@ -207,7 +208,7 @@ class Transactions:
             _log.info("stream.other_origin", stream=self._expected.stream, origin=name)
 
     def _set_carrying(self) -> None:
-        self.is_carrying = not self._is_applied and not self._is_ours and self._mode == "apply"
+        self.is_carrying = self._is_watched and self._mode == "apply" and not self._refused
 
     @property
     def _is_watched(self) -> bool:
@@ -220,7 +221,15 @@ class Transactions:
         known = self._layouts.get(relation.id)
         if mapping is None or (known is not None and known.relation == relation):
             return
-        self._check(relation, mapping)
+        self._refused.pop(relation.id, None)
+        try:
+            self._check(relation, mapping)
+        except RelationChanged as error:
+            # A backfill of ours puts the keys of its target aside; it is over before anybody else writes there.
+            self._refused[relation.id] = error
+            if not self._is_ours:
+                raise
+        self._set_carrying()
         self._end_part()
         self._layouts = {**self._layouts, relation.id: Layout(mapping, relation, self._expected.is_text)}
 
@@ -291,6 +300,8 @@ class Transactions:
         layout = self._layouts.get(data[RELATION_ID])
         if layout is None or not self._is_watched:
             return
+        if data[RELATION_ID] in self._refused:
+            raise self._refused[data[RELATION_ID]]
         if self._mode == "skip":
             if layout.mapping.source_table != self._expected.sentinel:
                 self._alarm(layout, data)

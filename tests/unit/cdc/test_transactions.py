@@ -233,6 +233,24 @@ def test_a_relation_that_the_mapping_does_not_know_stops_the_stream(
         feed(transactions(), encode.relation(RELATION_ID, "item", columns, identity=identity))
 
 
+KEYLESS = (COLUMNS[0], ("id", INT4, -1, False), COLUMNS[2])
+OURS = encode.origin("strangler:accounts:forward:backfill-0")
+
+
+def test_a_table_without_its_key_stops_nothing_while_only_we_write_it() -> None:
+    one = transactions()
+    feed(one, encode.begin(100), OURS, encode.relation(RELATION_ID, "item", KEYLESS), insert(), encode.commit(120))
+    feed(one, encode.begin(120), encode.relation(RELATION_ID, "item", COLUMNS), insert(2), encode.commit(140))
+    assert one.changes == [insert(2)]
+
+
+def test_a_table_that_still_has_no_key_stops_the_stream_at_the_next_change_of_others() -> None:
+    one = transactions()
+    feed(one, encode.begin(100), OURS, encode.relation(RELATION_ID, "item", KEYLESS), insert(), encode.commit(120))
+    with pytest.raises(RelationChanged, match="replica identity"):
+        feed(one, encode.begin(120), insert(2))
+
+
 def test_inside_a_transaction_a_part_has_no_ending() -> None:
     one = transactions()
     feed(one, encode.begin(100), insert())
