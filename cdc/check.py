@@ -24,7 +24,7 @@ from cdc.translation.draft import Draft
 from cdc.translation.functions import install_functions
 from cdc.translation.library import LIBRARY
 from cdc.translation.refusals import MappingRefused
-from cdc.verify_sides import connect
+from cdc.verification.verify_sides import connect
 from config.errors import NotConfigured
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from cdc.state import Marker, emit_marker
 from cdc.statements import table
-from cdc.stream_errors import FenceNotRaised
+from cdc.streaming.stream_errors import FenceNotRaised
 from cdc.witness import FUNCTION as WITNESS_FUNCTION
 from cdc.witness import WITNESS
 

@@ -11,7 +11,7 @@ from cdc.mapping import Mapping, TargetColumn
 from cdc.translation.build import build
 from cdc.translation.refusals import MappingsRefused
 from cdc.translation.terms import nearest_name
-from cdc.verify_sides import connect
+from cdc.verification.verify_sides import connect
 from config.errors import USAGE, StranglerError
 
 if TYPE_CHECKING:

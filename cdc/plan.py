@@ -9,8 +9,8 @@ from typing import Literal
 
 from cdc.mapping import Mapping
 from cdc.sentinel import SENTINEL, SENTINEL_TABLE
-from cdc.slots import name_of
 from cdc.state import Mode, StreamState
+from cdc.streaming.slots import name_of
 
 Direction = Literal["forward", "reverse"]
 

@@ -11,7 +11,7 @@ from cdc.translation.build import drafted
 from cdc.translation.draft import Draft
 from cdc.translation.refusals import MappingRefused, MappingsRefused, Refusal
 from cdc.translation.residue_text import Residue, residues_of, with_residues
-from cdc.verify_sides import connect
+from cdc.verification.verify_sides import connect
 from config.errors import NotConfigured
 
 if TYPE_CHECKING:

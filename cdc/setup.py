@@ -12,18 +12,18 @@ from dataclasses import dataclass
 import psycopg
 import structlog
 
-from cdc import slots
-from cdc.backfill import Watch
 from cdc.catalogue import Catalogue, read_catalogue
 from cdc.crash_points import reached
 from cdc.fence import install_legacy_fence, install_modern_fence
-from cdc.filled import empty_loading
-from cdc.forward import make_forward
+from cdc.filling.backfill import Watch
+from cdc.filling.filled import empty_loading
+from cdc.filling.forward import make_forward
 from cdc.mapping import Mapping, NotInvertible
 from cdc.plan import StreamPlan
-from cdc.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
 from cdc.state import begin_stream, create_tables, read_state
-from cdc.stream import connect_for_replication, identify
+from cdc.streaming import slots
+from cdc.streaming.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
+from cdc.streaming.stream import connect_for_replication, identify
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load, parents_first
 from config.errors import DatabaseDown, NotConfigured, UnknownCapability

@@ -14,7 +14,7 @@ import psycopg
 
 from cdc.mapping import Mapping
 from cdc.statements import table
-from cdc.stream_errors import RelationChanged
+from cdc.streaming.stream_errors import RelationChanged
 
 _COLUMNS = """SELECT name, attname::text, format_type(atttypid, atttypmod), atttypid::int8, atttypmod
 FROM unnest(%s::text[], %s::text[]) AS t (name, quoted)

@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from cdc.batch import Ending
-from cdc.pgoutput import as_datetime, format_lsn
+from cdc.streaming.batch import Ending
+from cdc.streaming.pgoutput import as_datetime, format_lsn
 
 Mode = Literal["skip", "apply"]
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
-from cdc import pipeline
-from cdc.backfill import Stopped, Watch
-from cdc.pgoutput import parse_lsn
+from cdc.filling.backfill import Stopped, Watch
 from cdc.plan import StreamPlan
 from cdc.setup import Streams, connected, make_ready, sync_of
 from cdc.state import Lag, emit_heartbeat
 from cdc.state import lag as measure_lag
+from cdc.streaming import pipeline
+from cdc.streaming.pgoutput import parse_lsn
 from config.model import Routes
 
 HEARTBEAT_SECONDS = 1.0

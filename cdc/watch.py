@@ -7,8 +7,8 @@ from time import monotonic, sleep
 from typing import Literal
 
 from cdc.setup import connected, sync_of
-from cdc.slots import read_slot
 from cdc.state import lag, read_state
+from cdc.streaming.slots import read_slot
 from config.model import Routes, Sync
 
 Wal = Literal["ok", "warn", "page"]

@@ -14,7 +14,7 @@ from collections.abc import Mapping as ReadOnly
 from psycopg import pq
 from psycopg.adapt import Transformer
 
-from cdc.copy_rows import Layout, key_values
+from cdc.streaming.copy_rows import Layout, key_values
 
 WITNESS, WRITER_PREFIX = "strangler_witness", "strangler.writer"
 VALUE_CHARACTERS_MAX = 100  # of a key's column in an alarm

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdc import fence, slots
+from cdc import fence
+from cdc.streaming import slots
 from config.errors import StranglerError, UnknownCapability
 from config.model import Routes
 from config.reader import read_routes

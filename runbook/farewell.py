@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from cdc import fence, slots
+from cdc import fence
+from cdc.streaming import slots
 from runbook.people_errors import StreamsRun
 from runbook.sides import Side, mapped
 from runbook.steps import GroundStep

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from cdc.backfill import Watch
-from cdc.refill import Refilled, refill
+from cdc.filling.backfill import Watch
+from cdc.filling.refill import Refilled, refill
 from cdc.setup import streams_of
-from cdc.stream_errors import TableNotMapped
+from cdc.streaming.stream_errors import TableNotMapped
 from config.model import Routes
 from runbook.control import Control
 from runbook.journal import Journal

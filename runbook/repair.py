@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cdc.repair import Repaired, is_streaming
-from cdc.repair import repair as repair_rows
+from cdc.filling.repair import Repaired, is_streaming
+from cdc.filling.repair import repair as repair_rows
 from cdc.setup import streams_of
-from cdc.stream_errors import RepairRefused
-from cdc.verify import VerifyResult, verify
-from cdc.verify_sides import Direction
+from cdc.streaming.stream_errors import RepairRefused
+from cdc.verification.verify import VerifyResult, verify
+from cdc.verification.verify_sides import Direction
 from config.model import Routes
 from runbook.control import Control
 from runbook.journal import Journal

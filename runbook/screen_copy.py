@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cdc.backfill import Copied
-from cdc.backfill import Progress as Tell
+from cdc.filling.backfill import Copied
+from cdc.filling.backfill import Progress as Tell
 
 LINE_SECONDS = 1.0  # between two lines of one table
 

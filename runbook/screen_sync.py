@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from cdc.backfill import Copied
-from cdc.backfill import Progress as Tell
 from cdc.check import CheckReport
-from cdc.verify import VerifyResult, Wanted, verify
-from cdc.verify_sides import Direction
+from cdc.filling.backfill import Copied
+from cdc.filling.backfill import Progress as Tell
+from cdc.verification.verify import VerifyResult, Wanted, verify
+from cdc.verification.verify_sides import Direction
 from config.model import Routes
 from runbook.residue import ResidueReport
 from runbook.screen_copy import copy_progress

@@ -20,7 +20,7 @@ from runbook.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from cdc.backfill import Watch
+    from cdc.filling.backfill import Watch
 
 RateOption = Annotated[int | None, typer.Option("--max-rate", min=1, help="Rows a second at the most.")]
 ActiveOption = Annotated[
@@ -54,7 +54,7 @@ def sync_backfill(
 
     Example: strangler sync backfill accounts --table posting --as ada
     """
-    from cdc.backfill import Stopped
+    from cdc.filling.backfill import Stopped
     from cdc.sync import backfill
     from config.reader import read_routes
     from runbook.refill import fill_again
@@ -82,8 +82,8 @@ def watching(max_rate: int | None, max_active: int | None, max_standby_lag: str,
     import signal
     import threading
 
-    from cdc.backfill import Watch
-    from cdc.pace import Care
+    from cdc.filling.backfill import Watch
+    from cdc.filling.pace import Care
     from runbook.screen_copy import copy_progress
 
     stop = threading.Event()

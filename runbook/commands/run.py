@@ -218,7 +218,7 @@ def sync_verify(
 
     Example: strangler sync verify accounts --since 30m --show-values
     """
-    from cdc.verify import Wanted
+    from cdc.verification.verify import Wanted
     from config.reader import read_routes
     from runbook.screen_sync import verify_each, verify_screen
 

@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _import_everything() -> None:
-    import cdc.verify
+    import cdc.verification.verify
     import migrations.lint
     import runbook.advance
     import runbook.cli

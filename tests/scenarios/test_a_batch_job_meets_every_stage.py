@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from cdc.sync import run as run_streams
-from cdc.verify import verify
+from cdc.verification.verify import verify
 from config.reader import read_routes
 from legacy_adapter.monolith.batch import APPLICATION_NAME, run_interest
 from runbook.advance import advance, back, waive

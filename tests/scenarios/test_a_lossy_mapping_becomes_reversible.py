@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cdc.fence import lift_fence, raise_fence
 from cdc.state import Marker
-from cdc.verify import verify
+from cdc.verification.verify import verify
 from runbook.cli import app
 from tests.support.mapped_pair import routes_for
 from tests.support.streams import FORWARD, REVERSE, mark, state, streaming

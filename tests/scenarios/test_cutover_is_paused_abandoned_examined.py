@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cdc.fence import fence_is_raised
-from cdc.slots import Slot
+from cdc.streaming.slots import Slot
 from runbook import advance as moves
 from runbook.doctor import examine
 from runbook.errors import BlockedByGate, NoSuchTransition, StepFailed

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc import backfill, copy_tasks
-from cdc.set_aside import set_aside
-from cdc.stream_errors import BackfillRefused, ForeignRows
+from cdc.filling import backfill, copy_tasks
+from cdc.filling.set_aside import set_aside
+from cdc.streaming.stream_errors import BackfillRefused, ForeignRows
 from tests.support.crashes import dies_at
 from tests.support.item_pair import BOTH_WAYS, MAPPINGS, ItemPair, item_pair
 from tests.support.streams import REVERSE, mark, once, rows, state, streaming

@@ -17,7 +17,7 @@ from cdc.fence import (
     raise_fence,
 )
 from cdc.state import Marker, create_tables
-from cdc.stream_errors import FenceNotRaised
+from cdc.streaming.stream_errors import FenceNotRaised
 from tests.support.streams import rows
 
 TABLES = ("account", "bank.posting")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cdc import pipeline
-from cdc.batch import Limits, Part
-from cdc.handover import PARTS_MAX
-from cdc.reader import Reader
+from cdc.streaming import pipeline
+from cdc.streaming.batch import Limits, Part
+from cdc.streaming.handover import PARTS_MAX
+from cdc.streaming.reader import Reader
 from tests.support.item_pair import item_pair
 from tests.support.streams import mark, once, rows, state, streaming
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.stream_errors import OtherSource, SlotGone, SourceWentBack
+from cdc.streaming.stream_errors import OtherSource, SlotGone, SourceWentBack
 from config.model import Routes
 from runbook.demo.cluster import Cluster
 from tests.support.breakable import Breakable, breakable

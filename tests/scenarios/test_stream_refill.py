@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc import refill as refilling
-from cdc.backfill import Stopped, Watch
-from cdc.refill import Refilled, refill
+from cdc.filling import refill as refilling
+from cdc.filling.backfill import Stopped, Watch
+from cdc.filling.refill import Refilled, refill
 from cdc.setup import streams_of
-from cdc.stream_errors import RepairRefused
+from cdc.streaming.stream_errors import RepairRefused
 from tests.support.item_pair import ItemPair, item_pair
 from tests.support.streams import mark, rows, streaming
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.slots import check_source
-from cdc.stream_errors import (
+from cdc.streaming.slots import check_source
+from cdc.streaming.stream_errors import (
     ChangesLost,
     OtherSource,
     RelationChanged,
@@ -72,7 +72,7 @@ def test_a_slot_that_somebody_else_advanced(pair: ItemPair) -> None:
 
 
 def test_a_second_applier(pair: ItemPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cdc.session.LEASE_SECONDS_MAX", 0.3)
+    monkeypatch.setattr("cdc.streaming.session.LEASE_SECONDS_MAX", 0.3)
     with streaming(pair.routes, pair.modern_db) as first:
         with pytest.raises(SecondApplier):
             once(pair.routes)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.stream_errors import RepairRefused
+from cdc.streaming.stream_errors import RepairRefused
 from config.model import Database, Routes
 from runbook.control import Control
 from runbook.journal import Journal

@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc import verify as verifying
-from cdc.verify import TableResult, VerifyResult, Wanted, verify
+from cdc.verification import verify as verifying
+from cdc.verification.verify import TableResult, VerifyResult, Wanted, verify
 from config.errors import NothingVerified
 from tests.support.mapped_pair import Pair, mapped_pair
 

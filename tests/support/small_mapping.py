@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdc import pgoutput
-from cdc.copy_rows import Layout
 from cdc.mapping import Mapping, SourceColumn, TargetColumn
+from cdc.streaming import pgoutput
+from cdc.streaming.copy_rows import Layout
 from tests.support import pgoutput_encoder as encode
 
 RELATION_ID = 4711

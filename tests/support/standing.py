@@ -12,7 +12,7 @@ from threading import Event
 import psycopg
 
 from cdc.fence import fence_is_raised
-from cdc.verify import verify
+from cdc.verification.verify import verify
 from config.reader import read_routes
 from runbook import census
 from runbook.advance import waive

@@ -83,7 +83,7 @@ def _skip_ahead(original: Any) -> Any:
 
 def _row_by_row(original: Any) -> Any:
     def do_changes(self: Any, part: Any, ending: Any) -> bool:
-        from cdc.batch import Part
+        from cdc.streaming.batch import Part
 
         for change in part.changes:
             original(self, Part([change], part.layouts).prepare(), [])
@@ -99,7 +99,7 @@ def _round_money(original: Any) -> Any:
     def ending(self: Any, end: Any) -> Any:
         from psycopg import sql
 
-        from cdc.script import Step
+        from cdc.streaming.script import Step
 
         steps = original(self, end)
         if not self._session.stream.endswith("forward") or not self._rows:
@@ -302,26 +302,31 @@ def _nothing_differs(original: Any) -> Any:
 BUGS: dict[str, Bug] = {
     "acknowledge before commit": Bug(
         "a stream confirms what it received, not what is durable in the target",
-        {"cdc.stream": _around("ReplicationStream.tell", _confirm_what_was_received)},
+        {"cdc.streaming.stream": _around("ReplicationStream.tell", _confirm_what_was_received)},
     ),
     "resume too far": Bug(
         "after a restart a stream goes on behind its checkpoint",
-        {"cdc.transactions": _around("Transactions.__init__", _skip_ahead)},
+        {"cdc.streaming.transactions": _around("Transactions.__init__", _skip_ahead)},
     ),
     "apply is not atomic": Bug(
         "the rows of a transaction are committed one by one",
-        {"cdc.apply": _around("Applier._do_changes", _row_by_row)},
+        {"cdc.streaming.apply": _around("Applier._do_changes", _row_by_row)},
     ),
-    "money is rounded": Bug("balances lose their last digit", {"cdc.apply": _around("Applier._ending", _round_money)}),
+    "money is rounded": Bug(
+        "balances lose their last digit", {"cdc.streaming.apply": _around("Applier._ending", _round_money)}
+    ),
     "changes are lost": Bug(
-        "one part in forty is not applied", {"cdc.apply": _around("Applier._do_changes", _lose_some)}
+        "one part in forty is not applied", {"cdc.streaming.apply": _around("Applier._do_changes", _lose_some)}
     ),
     "no origin filter": Bug(
-        "a stream carries what the other stream wrote", {"cdc.transactions": _set("Transactions._origin", _nothing)}
+        "a stream carries what the other stream wrote",
+        {"cdc.streaming.transactions": _set("Transactions._origin", _nothing)},
     ),
-    "a lost slot is not noticed": Bug("a stream starts from any slot", {"cdc.slots": _set("check_start", _nothing)}),
+    "a lost slot is not noticed": Bug(
+        "a stream starts from any slot", {"cdc.streaming.slots": _set("check_start", _nothing)}
+    ),
     "verify finds nothing": Bug(
-        "differences are counted as none", {"cdc.verify": _around("_verify_table", _nothing_differs)}
+        "differences are counted as none", {"cdc.verification.verify": _around("_verify_table", _nothing_differs)}
     ),
     "no fence": Bug("the fence is never raised", {"cdc.fence": _around("_switch_all", _never_on)}),
     "fence on one table": Bug(

@@ -8,7 +8,7 @@ CDC = Path(crash_points.__file__).parent
 
 
 def test_the_list_and_the_code_name_the_same_moments() -> None:
-    code = "".join(path.read_text() for path in sorted(CDC.glob("*.py")))
+    code = "".join(path.read_text() for path in sorted(CDC.rglob("*.py")))
     assert sorted(re.findall(r'reached\("([a-z._]+)"\)', code)) == sorted([*SETUP_POINTS, *STREAM_POINTS])
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cdc.backfill import Copied
+from cdc.filling.backfill import Copied
 from runbook.screen_copy import copy_progress
 
 

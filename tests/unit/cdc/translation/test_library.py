@@ -25,7 +25,7 @@ def test_every_example_of_the_library_gives_what_the_page_says(modern_db: str) -
         "library.md",
         f"""# The functions of schema `strangler`
 
-Made by `tests/unit/cdc/test_library.py`, which runs every example. They are installed in both databases, are immutable,
+Made by `tests/unit/cdc/translation/test_library.py`, which runs every example. They are installed in both databases, are immutable,
 name no value in an error, and are what a mapping calls for what legacy columns hold.
 
 {table(("function", "gives", "for", "example", "result"), rows)}""",

@@ -1,0 +1,1 @@
+"""Rows in bulk: the backfill, one table again, and what a repair puts right."""

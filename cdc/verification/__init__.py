@@ -1,0 +1,1 @@
+"""Whether both databases agree, while both are written."""
