@@ -12,6 +12,7 @@ import structlog
 from psycopg import AsyncConnection
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,8 +20,10 @@ from starlette.routing import Route
 from legacy_adapter.connections import Connections
 from legacy_adapter.serving import BodyTooLarge, read_body
 from legacy_adapter.serving import serve as serve_app
+from services.dry_run.effects import is_dry_run
+from services.dry_run.middleware import DryRun
 from services.ledger import reads, transfers
-from services.ledger.dry_run import in_reading, in_transaction, is_dry_run
+from services.ledger.dry_run import in_reading, in_transaction
 from services.ledger.problems import Refused, problem
 
 NAME = "ledger"
@@ -58,7 +61,7 @@ class Ledger:
 
     async def post_transfer(self, request: Request) -> Response:
         """POST /v1/transfers: 201 when it was booked now, 200 when its reference had been booked before."""
-        is_dry = is_dry_run(request.headers)
+        is_dry = is_dry_run()
         wanted = transfers.parse(await read_body(request, BODY_BYTES_MAX))
         work = partial(transfers.post, transfer=wanted, business_date=self._business_date, is_dry=is_dry)
         outcome = await in_transaction(self._connections, work, is_dry=is_dry)
@@ -102,7 +105,8 @@ def application(database_url: str, business_date: date | None = None) -> Starlet
         Route("/v1/transfers", _guarded(ledger.post_transfer), methods=["POST"]),
         Route("/healthz", _guarded(ledger.healthz)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http})
+    handlers, middleware = {HTTPException: _http}, [Middleware(DryRun)]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=middleware)
 
 
 def serve(database_url: str, listen: str, business_date: date | None = None) -> int:

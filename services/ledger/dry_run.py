@@ -1,4 +1,4 @@
-"""Transactions of the ledger: committed, or for `X-Shadow: dry-run` carried out in full and rolled back.
+"""Transactions of the ledger: committed, or in a dry run carried out in full and rolled back.
 
 A dry run takes the same path as a real one up to the commit, and the books' own deferred constraints are checked at
 its end. The fence is deferred too, and belongs to the commit: a dry run never meets it. A dry run leaves nothing, not
@@ -14,13 +14,11 @@ from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, errors
-from starlette.datastructures import Headers
 
 from config.errors import DatabaseDown
 from legacy_adapter.connections import AllConnectionsBusy, Connections
 from services.ledger.problems import Refused
 
-HEADER, DRY_RUN = "X-Shadow", "dry-run"
 ATTEMPTS = 4
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '250ms'"
 CHECK_NOW = "SET CONSTRAINTS posting_balances, posting_agrees, account_agrees IMMEDIATE"
@@ -28,14 +26,6 @@ CHECK_NOW = "SET CONSTRAINTS posting_balances, posting_agrees, account_agrees IM
 LOST = (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure)
 
 T = TypeVar("T")
-
-
-def is_dry_run(headers: Headers) -> bool:
-    """Whether the request is a copy whose effects must not stay. Raises Refused for a value that nobody knows."""
-    value = headers.get(HEADER)
-    if value not in (None, DRY_RUN):
-        raise Refused("format", f"The only value of {HEADER} is {DRY_RUN}.")
-    return value == DRY_RUN
 
 
 async def in_reading(connections: Connections, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -97,3 +97,9 @@ def test_an_unknown_kind_of_shadow_is_refused(books: str) -> None:
     answer = _ask(books, transfer_body("r1", ALICE, BOB, "10.00"), {"X-Shadow": "for-real"})
     assert (answer.status_code, answer.json()["code"]) == (400, "format")
     assert _everything(books) == before
+
+
+def test_a_copy_for_a_sandbox_is_carried_out(books: str) -> None:
+    before = _everything(books)
+    assert _ask(books, transfer_body("r1", ALICE, BOB, "10.00"), {"X-Shadow": "mirror"}).status_code == 201
+    assert _everything(books) != before

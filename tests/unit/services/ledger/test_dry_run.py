@@ -5,20 +5,12 @@ import asyncio
 import psycopg
 import pytest
 from psycopg import AsyncConnection, errors
-from starlette.datastructures import Headers
 
 from legacy_adapter.connections import Connections
-from services.ledger.dry_run import in_reading, in_transaction, is_dry_run, refusal
+from services.ledger.dry_run import in_reading, in_transaction, refusal
 from services.ledger.problems import Refused
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
-
-
-def test_only_the_header_with_its_value_is_a_dry_run() -> None:
-    assert is_dry_run(Headers({"x-shadow": "dry-run"}))
-    assert not is_dry_run(Headers({}))
-    with pytest.raises(Refused, match="dry-run"):
-        is_dry_run(Headers({"X-Shadow": "yes"}))
 
 
 @pytest.mark.parametrize(
