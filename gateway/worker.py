@@ -187,6 +187,7 @@ class Worker:
         self.is_draining = True
         if self._listener is not None:
             self._listener.close()
+        self.mirror.hurry()
         deadline = monotonic() + seconds
         while monotonic() < deadline:
             for downstream in tuple(self.downstreams):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 REPEAT_AFTER_SECONDS: Final = (0.25, 1.0, 2.5, 5.0)
+LAST_LOOK_SECONDS: Final = 0.25  # how long a stop waits for a difference that may be a race
 _DROPPED: Final = frozenset({"breaker_open", "upstream_busy"})
 
 
@@ -45,6 +47,7 @@ class Mirror:
         self.limits = limits
         self.bytes_held = 0
         self.is_draining = False
+        self._is_hurried = False
         self._metrics = metrics
         link.totals = metrics.mirror
         self._token_key = token_key
@@ -52,7 +55,7 @@ class Mirror:
         self._second_looks = SecondLooks(self)
         self._live: set[Shot] = set()
         self._calls: set[Call] = set()
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._repeats: dict[Shot, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
         self._repeating = 0
         self._pools: dict[str, Pool] = {}
         self._retired: list[Pool] = []
@@ -173,7 +176,7 @@ class Mirror:
         """Ask both sides again after a while; a difference that has gone was a race."""
 
         def go() -> None:
-            self._timers.discard(timer)
+            self._repeats.pop(shot, None)
             shot.ask_both(decide)
 
         def decide(again: Both | None) -> None:
@@ -181,16 +184,29 @@ class Mirror:
                 again is not None
                 and again[0].differs(again[1])
                 and turn + 1 < len(REPEAT_AFTER_SECONDS)
-                and not self.is_draining
+                and not self._is_hurried
             ):
                 self._later(turn + 1, shot, control, candidate)
                 return
             self._repeating -= 1
             self._hand_over(shot, (control, candidate), again)
 
-        delay = 0.0 if self.is_draining else REPEAT_AFTER_SECONDS[turn]
-        timer = asyncio.get_running_loop().call_later(delay, go)
-        self._timers.add(timer)
+        delay = LAST_LOOK_SECONDS if self._is_hurried else REPEAT_AFTER_SECONDS[turn]
+        self._repeats[shot] = asyncio.get_running_loop().call_later(delay, go), go
+
+    def hurry(self) -> None:
+        """The worker is about to end: what waits to be asked again, nine seconds at most, is asked once, and soon.
+
+        What differs then counts as different: a race that lasts longer is taken for a difference rather than the other
+        way round, and clients, whom a worker that ends refuses, wait for no comparison.
+        """
+        self._is_hurried = True
+        loop = asyncio.get_running_loop()
+        soon = loop.time() + LAST_LOOK_SECONDS
+        for shot, (timer, go) in tuple(self._repeats.items()):
+            if timer.when() > soon:
+                timer.cancel()
+                self._repeats[shot] = loop.call_at(soon, go), go
 
     def _hand_over(self, shot: Shot, answers: Both, again: Both | None) -> None:
         if shot.is_over:
@@ -235,7 +251,7 @@ class Mirror:
     def close(self) -> None:
         """What has not ended by now is dropped, and counted."""
         self.is_draining = True
-        for timer in self._timers:
+        for timer, _ in self._repeats.values():
             timer.cancel()
         for shot in tuple(self._live):
             shot.end("dropped", "draining")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway.mirroring.mirror import REPEAT_AFTER_SECONDS
 from shadow.observation import Agreed, Dropped, Errored, Noise, Pair, Skipped
 from tests.support.gateways import Gateway, gateway
 from tests.support.waiting import wait_until
@@ -337,3 +338,23 @@ def test_without_a_comparer_everything_is_answered_and_dropped(sides: Sides) -> 
             assert http.get("/accounts/1").body == b"ok"
         assert gate.mirror_counts() == {"eligible": 5, "dropped_comparer_away": 5}
     assert sides[1].requests == []
+
+
+def test_a_worker_that_ends_asks_once_more_and_does_not_wait_for_a_race_to_end(sides: Sides) -> None:
+    for side, body in zip(sides, (b"new", b"old", b""), strict=True):
+        side.reset()
+        side.respond = answer(body)
+    with gateway(routes(sides), comparer=True) as gate:
+        comparer = gate.comparer
+        assert comparer is not None
+        wait_until(lambda: not counts_of_a_probe(gate).get("dropped_comparer_away"), "the comparer is connected")
+        with Client(gate.port) as http:
+            http.get("/accounts/1")
+        wait_until(lambda: len(sides[1].requests) > 2, "it was asked again, and differed")
+        began = time.monotonic()
+        gate.call("drain", seconds=25)
+        assert time.monotonic() - began < sum(REPEAT_AFTER_SECONDS) / 3
+        wait_until(lambda: any(pair.again for pair in comparer.pairs), "the difference was told")
+        (told,) = [pair.again for pair in comparer.pairs if pair.control.body != pair.candidate.body][-1:]
+    assert told is not None
+    assert [one.body for one in told] == [b"new", b"old"]
