@@ -9,7 +9,7 @@ SECONDS ?= 600
 SEED ?= 1
 RUNS ?= 330
 
-.PHONY: setup demo sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points faults hard-cases conformance fuzz soak false-pass
+.PHONY: setup demo demo-pages sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points faults hard-cases conformance fuzz soak false-pass
 
 setup: $(VENV)/ready ## make .venv with strangler in it, from the locked and hashed dependencies
 
@@ -23,10 +23,15 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 demo: setup ## the whole story: one capability moves to the new service and back, under load
 	$(BIN)/strangler demo
 
+demo-pages: setup ## the pages that `make demo` left, in Chromium at the width of a phone and of a desk
+	@test -e demo-report.html -a -e demo-comparison.html || { echo "no pages of a demo here: make demo"; exit 1; }
+	DEMO_PAGES="demo-report.html demo-comparison.html" $(BIN)/python -m pytest -rs --basetemp .strangler/pages \
+	  tests/scenarios/test_comparison_page_opens_in_a_browser.py
+
 sabotage: setup ## damage from outside: each run must end with 1 and name the transfer that is wrong
 	@for act in lose-a-change double-a-change flip-before-drain; do \
 	  echo "== $$act"; \
-	  $(BIN)/strangler demo --sabotage $$act --report /dev/null; \
+	  $(BIN)/strangler demo --sabotage $$act --report /dev/null --comparison /dev/null; \
 	  test $$? -eq 1 || { echo "the damage of $$act was not found"; exit 1; }; \
 	done
 

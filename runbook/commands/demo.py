@@ -20,6 +20,9 @@ def demo(
         str | None, typer.Option(help=f"Do damage from outside and see the proof fail: {', '.join(SABOTAGES)}.")
     ] = None,
     report: Annotated[Path, typer.Option(help="Where the HTML report is written.")] = Path("demo-report.html"),
+    comparison: Annotated[Path, typer.Option(help="Where the comparison's HTML report is written.")] = Path(
+        "demo-comparison.html"
+    ),
 ) -> None:
     """Move one capability of the demo bank to the new service and back, under load, and prove that nothing is lost.
 
@@ -29,9 +32,9 @@ def demo(
     """
     if sabotage is not None and sabotage not in SABOTAGES:
         raise typer.BadParameter(f"expected one of {', '.join(SABOTAGES)}", param_hint="--sabotage")
-    from runbook.demo.run import run_demo
+    from runbook.demo.run import Pages, run_demo
 
-    outcome = run_demo(port=port, keep=keep, sabotage=sabotage, report=report)
+    outcome = run_demo(port=port, keep=keep, sabotage=sabotage, pages=Pages(report, comparison))
     if json:
         show_json(outcome.result.to_json())
     else:
