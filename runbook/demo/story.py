@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
@@ -252,12 +251,3 @@ class Story:
 
 def _answered(admin: str, side: str) -> int:
     return sum(number for (name, _), number in read_counts(admin).items() if name == side)
-
-
-def save(result: Result, history: list[Operation], folder: Path) -> Path:
-    """Write demo-report.html into the folder; returns its path."""
-    from runbook.demo.result import write_html
-
-    path = folder / "demo-report.html"
-    write_html(result, history, path)
-    return path
