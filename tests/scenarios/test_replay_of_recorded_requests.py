@@ -27,7 +27,7 @@ upstreams: {{monolith: {{url: "{legacy}"}}, ledger: {{url: "{modern}", timeout: 
 capabilities: {{accounts: {{legacy: monolith, modern: ledger, stage: shadow}}}}
 routes:
   - {{match: "GET /accounts/{{id}}", capability: accounts, compare: {{ignore: ["$.by"]}}}}
-  - {{match: "POST /transfers", capability: accounts, shadow: dry_run}}
+  - {{match: "POST /transfers", capability: accounts, shadow: dry_run, compare: {{headers: [x-shadow-effects]}}}}
   - {{match: "POST /orders", capability: accounts}}
 """
 JSON = b"Content-Type: application/json\r\n"
@@ -59,9 +59,9 @@ def reads(count: int) -> list[dict[str, Any]]:
     return [{"target": f"/accounts/{number}", "headers": [["Accept", "*/*"]]} for number in range(count)]
 
 
-def booked(body: bytes) -> dict[str, Any]:
+def booked(body: bytes, *also: list[str]) -> dict[str, Any]:
     headers = [["Content-Type", "application/json"]]
-    recorded = {"status": 200, "headers": headers, "body_base64": base64.b64encode(body).decode()}
+    recorded = {"status": 200, "headers": [*headers, *also], "body_base64": base64.b64encode(body).decode()}
     return {"method": "POST", "target": "/transfers", "headers": headers, "body_base64": "e30=", "answer": recorded}
 
 
@@ -85,14 +85,16 @@ def test_reads_go_to_both_and_writes_only_as_their_route_says_at_a_steady_rate(t
 
 
 def test_differences_are_told_and_a_side_that_does_not_answer_is_counted(tmp_path: Path, sides: Sides) -> None:
-    says, modern = answer(b'{"a":2,"by":2}', extra=JSON), sides[1]
+    would_send, modern = b'X-Shadow-Effects: call;suppressed;digest="2e"\r\n', sides[1]
+    says = answer(b'{"a":2,"by":2}', extra=JSON + would_send)
     closes = raw(b"", close=True)
     modern.respond = lambda received, sock: (closes if received.target == b"/accounts/0" else says)(received, sock)
-    code, told = ended(started(tmp_path, sides, [*reads(2), booked(b'{"a":1}')], "--rate", "1000"))
+    recorded = booked(b'{"a":1}', ["X-Shadow-Effects", 'call;suppressed;digest="1f"'])
+    code, told = ended(started(tmp_path, sides, [*reads(2), recorded], "--rate", "1000"))
     assert (code, told["differs"]) == (6, True)
     routes = told["capabilities"]["accounts"]["routes"]
     assert {(cluster["path"], cluster["kind"]) for route in routes for cluster in route["clusters"]} == {
-        ("$.a", "value"), ("$.by", "extra"),
+        ("$.a", "value"), ("$.by", "extra"), ("header:x-shadow-effects", "value"),
     }  # fmt: skip
     assert [route["accounting"]["errored"] for route in routes] == [{"modern": 1}, {}]
 
