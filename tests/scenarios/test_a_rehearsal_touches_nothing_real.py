@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +38,17 @@ def traces(url: str, table: str) -> Any:
         return connection.execute(TRACES).fetchone(), connection.execute(VERSIONS[table].encode()).fetchone()
 
 
-def test_it_measures_and_is_what_the_plan_predicts_by(tmp_path: Path, legacy_db: str, modern_db: str) -> None:
-    copies = tmp_path / "copies"
-    copies.mkdir()
-    copies.chmod(0o711)
-    for folder in tmp_path.parents[:2]:
-        folder.chmod(0o711)  # an unprivileged PostgreSQL must reach its files
-    tmp_path.chmod(0o711)
+@pytest.fixture
+def copies() -> Iterator[Path]:
+    """A folder whose files an unprivileged PostgreSQL can reach."""
+    with tempfile.TemporaryDirectory(prefix="copies-") as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def test_it_measures_and_is_what_the_plan_predicts_by(
+    tmp_path: Path, copies: Path, legacy_db: str, modern_db: str
+) -> None:
     with two_homes(tmp_path, legacy_db, modern_db):
         routes = write_routes(tmp_path, legacy_db, modern_db)
         before = traces(legacy_db, "acctmast"), traces(modern_db, "account")

@@ -7,8 +7,8 @@ from time import monotonic
 from typing import Any
 
 from config.errors import DatabaseDown
+from gateway.idempotency import keeper as module
 from gateway.idempotency.keeper import Keeper
-from gateway.idempotency.rules import keeper as module
 from gateway.idempotency.store import Operation, Outcome
 
 CLAIM = Operation("claim", "k", "a")
