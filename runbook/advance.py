@@ -12,20 +12,23 @@ from typing import ClassVar, Literal
 from config.errors import DatabaseDown, StranglerError, UnknownCapability
 from config.model import Routes
 from config.reader import read_routes
-from runbook import durations, pauses, runs
-from runbook.approvals import Decisions, Waiver, decide, decisions_on, give_waiver, waivers_of
-from runbook.checks import findings_of
+from runbook import pauses, runs
+from runbook.approvals import Decisions, decide, note_author
+from runbook.basis import Basis
 from runbook.control import Control
 from runbook.cutover import steps_for
 from runbook.errors import PlanStale
 from runbook.execute import Event, Progress, Steps, execute, undo_remains
-from runbook.gates import Finding, with_waivers
+from runbook.gate_round import ask
+from runbook.gates import Finding
 from runbook.ground import Ground, standing_on, transition_of
 from runbook.journal import Journal
 from runbook.lease import Lease, acquire, release
 from runbook.pauses import Pause
-from runbook.plan import Action, Bindings, Plan, is_stale, mappings_digest
+from runbook.plan import Plan, is_stale
+from runbook.planning import bare_plan_on, plan_on
 from runbook.stages import Kind, Transition, abandon_from
+from runbook.waivers import Waiver, give_waiver
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,16 @@ def quiet(_event: Event) -> None:
     """Show nothing."""
 
 
-def make_plan(routes_path: Path, capability: str, *, kind: Kind = "advance", percent: float | None = None) -> Plan:
-    """Return what `advance` (or `back`) would do now, with its hash. Raises NoSuchTransition, DatabaseDown."""
-    with _desk(routes_path) as desk:
-        return _plan(desk, capability, kind, percent)
+def make_plan(
+    routes_path: Path, capability: str, *, kind: Kind = "advance", percent: float | None = None, actor: str = ""
+) -> Plan:
+    """Return what `advance` (or `back`) would do now, with its hash. Raises NoSuchTransition, DatabaseDown.
+
+    An `actor` is kept as the plan's author, unless somebody made the same plan before.
+    """
+    with _desk(routes_path) as desk, _ground(desk, capability, kind, percent) as ground:
+        plan = plan_on(ground)
+        return replace(plan, author=note_author(desk.journal, plan, actor)) if actor else plan
 
 
 def advance(
@@ -120,12 +129,16 @@ def approve(  # noqa: PLR0913  # the words of one sentence, all of them named by
     percent: float | None = None,
     decision: Literal["approve", "reject"] = "approve",
 ) -> Decisions:
-    """Approve or reject exactly the plan with that hash. Raises PlanStale when it is no longer the plan."""
-    with _desk(routes_path) as desk:
-        plan = _plan(desk, capability, kind, percent)
+    """Approve or reject exactly the plan with that hash, an approval on what the gates say now.
+
+    Raises PlanStale when it is no longer the plan, OwnPlan for its author, DatabaseDown.
+    """
+    with _desk(routes_path) as desk, _ground(desk, capability, kind, percent) as ground:
+        plan = bare_plan_on(ground)
         if is_stale(plan_hash, plan.hash):
             raise PlanStale(capability, plan_hash, plan.hash)
-        return decide(desk.journal, plan, decision, actor)
+        basis = ask(ground).basis if decision == "approve" else Basis()
+        return decide(desk.journal, plan, decision, actor, basis)
 
 
 def waive(  # noqa: PLR0913  # as above
@@ -141,8 +154,7 @@ def gates(
 ) -> tuple[Finding, ...]:
     """Ask the gates of the next transition now, with waivers marked. Raises what cannot be asked."""
     with _desk(routes_path) as desk, _ground(desk, capability, kind, percent) as ground:
-        waived = {waiver.gate: waiver.people for waiver in waivers_of(desk.control, capability)}
-        return with_waivers(findings_of(ground), waived)
+        return ask(ground).findings
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,7 @@ def _run(desk: _Desk, lease: Lease, order: _Order, watch: _Watch) -> Outcome:
     if order.kind == "abandon":
         abandon_from(order.capability, transition.from_stage, runs.moved_by(desk.control, order.capability))
     with standing_on(desk.routes, order.capability, transition, desk.journal, actor=order.actor) as ground:
-        plan = _plan_on(ground)
+        plan = bare_plan_on(ground)
         if order.plan_hash is not None and is_stale(order.plan_hash, plan.hash):
             raise PlanStale(order.capability, order.plan_hash, plan.hash)
         record = runs.begin(desk.journal, lease, plan, order.actor)
@@ -221,37 +233,6 @@ def _execute(steps: Steps, record: runs.RunRecord, ground: Ground, watch: _Watch
     finally:
         with suppress(StranglerError):
             record.flush()
-
-
-def _plan(desk: _Desk, capability: str, kind: Kind, percent: float | None) -> Plan:
-    with _ground(desk, capability, kind, percent) as ground:
-        return _plan_on(ground)
-
-
-def _plan_on(ground: Ground) -> Plan:
-    steps, sync = steps_for(ground), ground.capability.sync
-    bindings = Bindings(
-        ground.name,
-        ground.routes.digest,
-        mappings_digest(sync.mappings if sync else None),
-        runs.completed_runs(ground.control, ground.name),
-    )
-    actions = tuple(Action(step.name, step.describe(), step is steps.commit) for step in steps.all)
-    plan = Plan(ground.transition, bindings, actions, ground.capability.approvals)
-    given = decisions_on(ground.control, plan.hash, ground.actor)
-    left = runs.interrupted(ground.control, ground.name)
-    interrupted = f"{left.id} ({left.transition.name}, {left.status})" if left else ""
-    moves_writes, control = ground.transition.moves_writes, ground.control
-    pauses = runs.last_pauses(control, ground.transition, ground.name) if moves_writes else ()
-    rehearsed = durations.last(control, ground.name, ground.transition.kind) if moves_writes else None
-    return replace(
-        plan,
-        approved_by=given.approved_by,
-        rejected_by=given.rejected_by,
-        interrupted=interrupted,
-        last_pauses=pauses,
-        rehearsed=rehearsed,
-    )
 
 
 @contextmanager

@@ -18,12 +18,13 @@ from config.errors import StranglerError, UnknownCapability
 from config.model import Capability, Routes
 from config.reader import read_routes
 from runbook import runs
-from runbook.approvals import Waiver, waivers_of
+from runbook.ballot import Ballot, ballots
 from runbook.control import Control
 from runbook.gateways import Gateways
 from runbook.journal import Entry, Journal
 from runbook.sides import connect, mapped
 from runbook.stages import HOME, next_percent
+from runbook.waivers import Waiver, waivers_of
 
 T = TypeVar("T")
 EVENTS = 6
@@ -72,6 +73,7 @@ class Board:
     waivers: tuple[Waiver, ...]
     events: tuple[Entry, ...]
     unknown: tuple[str, ...] = ()
+    ballots: tuple[Ballot, ...] = ()
 
 
 @dataclass
@@ -120,7 +122,8 @@ def legal_commands(capability: str, stage: str) -> tuple[str, ...]:
 def _board(routes: Routes, name: str, control: Control, gateways: Gateways) -> Board:
     asking = _Asking()
     one = routes.capabilities[name]
-    left = runs.interrupted(control, name)
+    left, journal = runs.interrupted(control, name), Journal(control)
+    decided: tuple[Ballot, ...] = asking.try_(lambda: ballots(routes, name, journal), ())
     return Board(
         name,
         one.stage,
@@ -134,8 +137,9 @@ def _board(routes: Routes, name: str, control: Control, gateways: Gateways) -> B
         asking.try_(lambda: _gateways(routes, name, gateways), ()),
         runs.last_findings(control, name),
         waivers_of(control, name),
-        Journal(control).entries(name, last=EVENTS),
+        journal.entries(name, last=EVENTS),
         tuple(asking.unknown),
+        decided,
     )
 
 

@@ -94,6 +94,33 @@ APPROVAL = sa.Table(
     sa.Column("decision", TEXT, nullable=False),
     sa.Column("at", TEXT, nullable=False),
 )
+# What an approval rested on; beside `approval`, because an older version's table is used as it is.
+APPROVAL_BASIS = sa.Table(
+    "approval_basis",
+    METADATA,
+    sa.Column("approval_id", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("percent", REAL),
+    sa.Column("facts", TEXT, nullable=False),
+)
+PLAN_AUTHOR = sa.Table(
+    "plan_author",
+    METADATA,
+    sa.Column("plan_hash", TEXT, primary_key=True),
+    sa.Column("capability", TEXT, nullable=False),
+    sa.Column("author", TEXT, nullable=False),
+    sa.Column("at", TEXT, nullable=False),
+)
+# What the gates of a transition said last, for those who show approvals and ask no gate.
+GATES_SEEN = sa.Table(
+    "gates_seen",
+    METADATA,
+    sa.Column("capability", TEXT, primary_key=True),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("transition", TEXT, primary_key=True),
+    sa.Column("verdicts", TEXT, nullable=False),
+    sa.Column("at", TEXT, nullable=False),
+)
 WAIVER = sa.Table(
     "waiver",
     METADATA,

@@ -16,13 +16,13 @@ from config.model import Routes
 from config.reader import read_routes
 from runbook import pauses, runs
 from runbook.advance import gates
-from runbook.approvals import waivers_of
 from runbook.control import Control
 from runbook.errors import NoSuchTransition
 from runbook.gateways import Gateways
 from runbook.journal import Journal
 from runbook.sides import Side, Sides, mapped, open_sides, table_name
 from runbook.stages import HOME
+from runbook.waivers import waivers_of
 
 SLOT_BYTES_MAX = 1 << 30
 INVALID_INDEXES = """

@@ -43,6 +43,8 @@ class WaitingForApproval(StranglerError):
     needed: int
     approved_by: tuple[str, ...]
     rejected_by: tuple[str, ...]
+    options: str = ""  # --back or --percent N, where the plan is not the one that comes without them
+    void: tuple[str, ...] = ()
     exit_code: ClassVar[int] = WAITING
 
     @property
@@ -50,12 +52,16 @@ class WaitingForApproval(StranglerError):
         """How many of how many, and by whom."""
         have = ", ".join(self.approved_by) or "nobody"
         text = f"{self.capability} needs {self.needed} approval(s) of plan {self.plan_hash[:12]}; given by {have}"
-        return f"{text}, rejected by {', '.join(self.rejected_by)}." if self.rejected_by else f"{text}."
+        text += f", rejected by {', '.join(self.rejected_by)}" if self.rejected_by else ""
+        return "; ".join((text, *self.void)) + "."
 
     @property
     def hint(self) -> str:
         """The command that another person runs."""
-        return f"Another person than the one who starts it: strangler approve {self.capability} --plan {self.plan_hash}"
+        approve = f"strangler approve {self.capability}{self.options} --plan {self.plan_hash}"
+        if self.void:
+            return f"Who stands by it after `strangler gates {self.capability}` approves again: {approve}"
+        return f"Another person than the one who made it or starts it: {approve}"
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from config.errors import NotConfigured, UnknownCapability
 from config.model import Capability, Routes
 from config.reader import digest_of, read_routes
+from runbook.basis import Basis
 from runbook.control import Control, run_directory
 from runbook.gateways import Gateways
 from runbook.journal import Journal
@@ -33,6 +34,7 @@ class Ground:
     actor: str = ""
     run_id: str = ""
     plan_hash: str = ""
+    basis: Basis = field(default_factory=Basis)  # of approvals: what the gates of this run said
     budget: Budget = field(default_factory=lambda: Budget(HOLD_BUDGET_SECONDS))
 
     @property

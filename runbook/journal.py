@@ -25,6 +25,7 @@ from sqlalchemy.engine import Connection
 
 from runbook.control import JOURNAL, Control, now
 from runbook.errors import JournalBroken
+from runbook.persons import same_person
 
 GENESIS = "0" * 64
 HEAD_BYTES = 96
@@ -137,8 +138,8 @@ class Journal:
             entries = self.entries()
         problems = (*_chain_problems(entries), *_head_problems(entries, head))
         decisions = [entry for entry in entries if entry.type == "approval.given"]
-        own = sum(entry.facts().get("started_by") == entry.actor for entry in decisions)
-        return JournalCheck(len(entries), entries[-1].hash if entries else GENESIS, problems, len(decisions), own)
+        newest = entries[-1].hash if entries else GENESIS
+        return JournalCheck(len(entries), newest, problems, len(decisions), _self_approvals(entries))
 
     def must_be_whole(self) -> None:
         """Raise JournalBroken with the first problem: nothing is run on a record that is not what was written."""
@@ -188,6 +189,19 @@ def _chain_problems(entries: tuple[Entry, ...]) -> Iterator[str]:
         if hash_of(entry.seq, stored) != entry.hash:
             yield f"entry {entry.seq} was changed after it was written"
         previous = entry.hash
+
+
+def _self_approvals(entries: tuple[Entry, ...]) -> int:
+    """Approvals by who made the plan, by the entries of both, not by what the approval says of itself."""
+    authors: dict[object, str] = {}
+    own = 0
+    for entry in entries:
+        plan = entry.facts().get("plan") if entry.type in ("plan.made", "run.begun", "approval.given") else None
+        if entry.type in ("plan.made", "run.begun"):
+            authors.setdefault(plan, same_person(entry.actor))
+        elif plan is not None:
+            own += authors.get(plan) == entry.actor
+    return own
 
 
 def _head_problems(entries: tuple[Entry, ...], head: tuple[int, str] | None) -> Iterator[str]:

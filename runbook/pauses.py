@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from runbook.approvals import same_person
 from runbook.control import PAUSE, Control, now
 from runbook.journal import Journal
 from runbook.people_errors import Paused
+from runbook.persons import same_person
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,22 @@ class WaiverTooLong(StranglerError):
 
 @dataclass(eq=False)
 class NeedsTwoPeople(StranglerError):
-    """A waiver was asked for by one person alone, or an approval by the one who started the run."""
+    """A waiver was asked for by one person alone, or an approval by nobody."""
 
     what: str
     exit_code: ClassVar[int] = USAGE
     says: ClassVar[str] = "{self.what} needs two different people."
+
+
+@dataclass(eq=False)
+class OwnPlan(StranglerError):
+    """An approval of a plan by the one who made it."""
+
+    author: str
+    plan_hash: str
+    exit_code: ClassVar[int] = USAGE
+    says: ClassVar[str] = "{self.author} made plan {self.plan_hash:.12}, and nobody approves a plan of their own."
+    advises: ClassVar[str] = "Another person reads it and approves it; its author may reject it."
 
 
 @dataclass(eq=False)

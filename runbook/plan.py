@@ -59,6 +59,8 @@ class Plan:
     interrupted: str = ""
     last_pauses: tuple[float, ...] = ()
     rehearsed: Rehearsed | None = None
+    author: str = ""
+    void: tuple[str, ...] = ()
 
     @property
     def predicted_pause_seconds(self) -> float | None:
@@ -101,6 +103,14 @@ def plan_hash(transition: Transition, bindings: Bindings, actions: Sequence[Acti
     """Return the hash of a plan in hex."""
     content = [vars(transition), vars(bindings), [vars(action) for action in actions]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def options_of(transition: Transition) -> str:
+    """Return what `plan` and `approve` need to mean this transition, with a space before it."""
+    if transition.kind == "back":
+        return " --back"
+    is_chosen = transition.kind == "advance" and transition.percent is not None
+    return f" --percent {transition.percent:g}" if is_chosen else ""
 
 
 def is_stale(given: str, current: str) -> bool:

@@ -14,13 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from runbook.advance import Outcome
-from runbook.approvals import Decisions, Waiver
+from runbook.approvals import Decisions
+from runbook.ballot import Ballot
 from runbook.board import Board, read_boards
 from runbook.doctor import Ailment
 from runbook.execute import Event, Result
 from runbook.gates import Finding
 from runbook.journal import Entry, JournalCheck
 from runbook.plan import Plan
+from runbook.waivers import Waiver
 
 MARKS: dict[Result, str] = {"begun": ">>", "done": "ok", "already done": "ok", "failed": "!!", "undone": "<-"}
 STYLES: dict[Result, str] = {"done": "green", "already done": "green", "failed": "red", "undone": "yellow"}
@@ -30,7 +32,8 @@ def plan_screen(plan: Plan) -> RenderableType:
     """The plan: every step with its objects, what it is bound to, and the approvals."""
     bound = f"routes.yaml {plan.bindings.routes_digest[:12]}"
     bound += f", mappings {plan.bindings.mappings_digest[:12]}" if plan.bindings.mappings_digest else ""
-    head = Text(f"PLAN {plan.hash}\n{plan.capability}: {plan.transition.name}    bound to: {bound}")
+    made = f"    made by {plan.author}" if plan.author else ""
+    head = Text(f"PLAN {plan.hash}\n{plan.capability}: {plan.transition.name}    bound to: {bound}{made}")
     table = Table(box=None, show_header=False, padding=(0, 1))
     for number, action in enumerate(plan.actions, start=1):
         style = "bold" if action.is_final else ""
@@ -42,6 +45,7 @@ def plan_screen(plan: Plan) -> RenderableType:
         foot.append(Text(f"predicted pause {milliseconds}, {plan.predicted_by}"))
     if plan.approvals_needed:
         foot.append(Text(f"approvals: {len(plan.approved_by)} of {plan.approvals_needed} {_names(plan.approved_by)}"))
+    foot += [Text(f"an approval counts no more: {one}", "yellow") for one in plan.void]
     if plan.rejected_by:
         foot.append(Text(f"rejected by {', '.join(plan.rejected_by)}", "red"))
     if plan.interrupted:
@@ -181,6 +185,8 @@ def _board(board: Board) -> RenderableType:
         rows.add_row(Text("!!", "red"), "waiver", Text(f"{len(board.waivers)} gate(s) are waived", "bold red"))
     for waiver in board.waivers:
         rows.add_row(Text("!!", "red"), "waiver", waiver_screen(waiver))
+    for ballot in board.ballots:
+        rows.add_row(_ok(not ballot.decisions.void), "approvals", _ballot(ballot))
     for done in board.last_runs[:3]:
         pause = f", pause {done.pause_seconds * 1000:.0f} ms" if done.pause_seconds else ""
         rows.add_row("", "run", Text(f"{done.id} {done.transition.name}: {done.status}{pause}, by {done.actor}"))
@@ -189,6 +195,14 @@ def _board(board: Board) -> RenderableType:
     head = Text(f"{board.capability}    stage {board.stage}{percent}    writes: {board.home}{run}", "bold")
     legal = f"next: {board.next_command}    legal now: {', '.join(board.legal) or 'nothing'}"
     return Group(head, rows, Text(legal), Text(""))
+
+
+def _ballot(ballot: Ballot) -> Text:
+    approved, rejected = ballot.decisions.approved_by, ballot.decisions.rejected_by
+    parts = [f"approved by {', '.join(approved)}"] if approved else []
+    parts += [f"rejected by {', '.join(rejected)}"] if rejected else []
+    text = Text(f"plan {ballot.plan[:12]}: {'; '.join((*parts, *map(str, ballot.decisions.void)))}")
+    return text.append(f"\n  {ballot.todo}", "yellow") if ballot.todo else text
 
 
 def _ok(is_ok: bool) -> Text:

@@ -8,13 +8,14 @@ from config.errors import RoutesChanged
 from config.model import Routes
 from config.writer import Change, prepare_stage, write
 from runbook import census
-from runbook.approvals import decisions_on, waivers_of
-from runbook.checks import findings_of
+from runbook.approvals import decisions_on
 from runbook.errors import BlockedByGate, GatewayUnreachable, PlanStale, WaitingForApproval
 from runbook.execute import Step
-from runbook.gates import gates_for, with_waivers
+from runbook.gate_round import ask
+from runbook.gates import gates_for
 from runbook.gateways import DIGEST_SECONDS
 from runbook.ground import Ground
+from runbook.plan import options_of
 from runbook.runs import RunRecord
 
 STAGE_TRIES = 5
@@ -52,8 +53,8 @@ class Preflight(GroundStep):
 
     def run(self) -> str:
         """Ask the gates. Raises BlockedByGate."""
-        waived = {w.gate: w.people for w in waivers_of(self.ground.control, self.ground.name)}
-        findings = with_waivers(findings_of(self.ground), waived)
+        found = ask(self.ground)
+        findings, self.ground.basis = found.findings, found.basis
         if self._record is not None:
             self._record.gates(findings)
         blocking = tuple(finding for finding in findings if finding.blocks)
@@ -64,22 +65,24 @@ class Preflight(GroundStep):
 
 
 class Approvals(GroundStep):
-    """As many other people as routes.yaml asks for approved exactly this plan."""
+    """As many other people as routes.yaml asks for approved exactly this plan, on what the preflight found."""
 
     name = "approvals"
 
     def describe(self) -> str:
         """How many are needed."""
         needed = self.ground.capability.approvals
-        return f"{needed} of this plan, none by who starts it" if needed else "none needed"
+        return f"{needed} of this plan on this evidence, none by who made it or starts it" if needed else "none needed"
 
     def run(self) -> str:
         """Count them. Raises WaitingForApproval."""
         needed = self.ground.capability.approvals
-        given = decisions_on(self.ground.control, self.ground.plan_hash, self.ground.actor)
+        ground = self.ground
+        given = decisions_on(ground.control, ground.plan_hash, ground.basis, ground.actor)
         if not given.suffice(needed) and (needed or given.rejected_by):
-            plan = self.ground.plan_hash
-            raise WaitingForApproval(self.ground.name, plan, needed, given.approved_by, given.rejected_by)
+            move, void = options_of(ground.transition), tuple(map(str, given.void))
+            people = given.approved_by, given.rejected_by
+            raise WaitingForApproval(ground.name, ground.plan_hash, needed, *people, move, void)
         return f"{len(given.approved_by)} of {needed}: {', '.join(given.approved_by)}" if needed else "none needed"
 
 

@@ -59,16 +59,19 @@ def plan(
     routes: RoutesOption = DEFAULT_ROUTES,
     percent: PercentOption = None,
     back: BackOption = False,
+    actor: ActorOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print what advance (or back) would do now, step by step, with the plan's hash. Changes nothing.
+    """Print what advance (or back) would do now, step by step, with the plan's hash. Moves nothing.
+
+    Who asks for a plan first is its author, and cannot approve it.
 
     Example: strangler plan accounts
     """
     from runbook.advance import make_plan
     from runbook.screen_run import plan_screen
 
-    made = make_plan(routes, capability, kind="back" if back else "advance", percent=percent)
+    made = make_plan(routes, capability, kind="back" if back else "advance", percent=percent, actor=who(actor))
     if json:
         show_json({"hash": made.hash, "plan": made})
     else:
@@ -101,7 +104,7 @@ def advance(
     if auto:
         _promote(routes, capability, seconds_of(dwell), seconds_of(patience), who(actor))
         return
-    agreed = plan_hash or _agree(routes, capability, "advance", percent, yes)
+    agreed = plan_hash or _agree(routes, capability, "advance", percent, actor, yes=yes)
     _report(
         lambda tell: moves.advance(
             routes, capability, percent=percent, plan_hash=agreed, actor=who(actor), progress=tell
@@ -124,7 +127,7 @@ def back(
     """
     from runbook import advance as moves
 
-    agreed = plan_hash or _agree(routes, capability, "back", None, yes)
+    agreed = plan_hash or _agree(routes, capability, "back", None, actor, yes=yes)
     _report(lambda tell: moves.back(routes, capability, plan_hash=agreed, actor=who(actor), progress=tell), json)
 
 
@@ -165,8 +168,14 @@ def _promote(routes: Path, capability: str, dwell: float, patience: float, actor
     typer.echo(f"{capability}: {ended}\nnext: strangler status {capability}")
 
 
-def _agree(
-    routes: Path, capability: str, kind: Literal["advance", "back"], percent: float | None, yes: bool
+def _agree(  # the command's own options
+    routes: Path,
+    capability: str,
+    kind: Literal["advance", "back"],
+    percent: float | None,
+    actor: str | None,
+    *,
+    yes: bool,
 ) -> str | None:
     """Show the plan and ask; returns its hash, so that what runs is what was read."""
     from runbook.advance import make_plan
@@ -174,7 +183,7 @@ def _agree(
 
     if yes:
         return None
-    made = make_plan(routes, capability, kind=kind, percent=percent)
+    made = make_plan(routes, capability, kind=kind, percent=percent, actor=who(actor))
     show(plan_screen(made))
     typer.confirm("Run it?", abort=True)
     return made.hash

@@ -57,7 +57,9 @@ def approve(
     back: BackOption = False,
     actor: ActorOption = None,
 ) -> None:
-    """Approve exactly that plan; whoever starts the run cannot approve it.
+    """Approve exactly that plan on what its gates say now (they are asked); not by who made it or starts the run.
+
+    The approval is void when the plan, a gate's verdict or threshold, or a waiver changes: status and advance say so.
 
     Example: strangler approve accounts --plan a41f03c2 --as bob
     """

@@ -152,7 +152,7 @@ def jump(seconds: float) -> None:
         def now(cls, tz: Any = None) -> Any:
             return real.now(tz) + module.timedelta(seconds=seconds)
 
-    for name in ("runbook.control", "runbook.lease", "runbook.approvals"):
+    for name in ("runbook.control", "runbook.lease", "runbook.waivers"):
         importlib.import_module(name).datetime = Jumped  # type: ignore[attr-defined]
 
 

@@ -25,6 +25,7 @@ from runbook.errors import (
 )
 from runbook.execute import Event
 from runbook.journal import Journal
+from runbook.people_errors import OwnPlan
 from tests.support.standing import Standing, standing
 from tests.support.waiting import wait_until
 
@@ -198,13 +199,18 @@ def test_a_writer_behind_the_gateway_blocks_until_two_people_waive_it(
         settles_at(bank, MODERN_HOME)
 
 
-def test_approvals_are_bound_to_the_plan(tmp_path: Path, legacy_db: str, modern_db: str) -> None:
+def test_approvals_are_bound_to_the_plan_and_its_evidence(tmp_path: Path, legacy_db: str, modern_db: str) -> None:
     with standing(tmp_path, legacy_db, modern_db, more="    approvals: 1") as bank:
         plan = make_plan(bank.routes, "accounts")
-        for person in ("alice", "bob"):
-            with pytest.raises(WaitingForApproval):
-                advance(bank.routes, "accounts", plan_hash=plan.hash, actor="alice")
-            approve(bank.routes, "accounts", plan_hash=plan.hash, actor=person)
+        with pytest.raises(WaitingForApproval):
+            advance(bank.routes, "accounts", plan_hash=plan.hash, actor="alice")
+        with pytest.raises(OwnPlan):
+            approve(bank.routes, "accounts", plan_hash=plan.hash, actor="alice")
+        assert approve(bank.routes, "accounts", plan_hash=plan.hash, actor="bob").suffice(1)
+        hour = timedelta(hours=1)
+        waive(bank.routes, "accounts", "writers", lasting=hour, reason="a late job", actor="alice", second="carol")
+        with pytest.raises(WaitingForApproval, match=r"that of bob is void: waiver of writers by alice and carol"):
+            advance(bank.routes, "accounts", plan_hash=plan.hash, actor="alice")
         bank.routes.write_text(bank.routes.read_text() + "# another file\n")
         with pytest.raises(PlanStale):
             advance(bank.routes, "accounts", plan_hash=plan.hash, actor="alice")

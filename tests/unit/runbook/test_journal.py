@@ -14,6 +14,7 @@ from config.errors import DatabaseDown
 from runbook.control import Control
 from runbook.errors import JournalBroken
 from runbook.journal import GENESIS, Journal, hash_of
+from tests.support.desk import journal_in
 
 NO_TRIGGERS = "DROP TRIGGER journal_no_update; DROP TRIGGER journal_no_delete;"
 
@@ -193,3 +194,19 @@ def test_nothing_is_run_on_a_journal_of_which_an_old_entry_was_changed(tmp_path:
         journal.must_be_whole()
     assert caught.value.exit_code == 6
     control.close()
+
+
+def test_an_approval_by_who_made_the_plan_or_first_ran_it_is_counted_as_such(tmp_path: Path) -> None:
+    journal = journal_in(tmp_path)
+    for kind, actor, plan in (
+        ("plan.made", "Alice", "p1"),
+        ("run.begun", "bob", "p1"),
+        ("run.begun", "carol", "p2"),
+        ("approval.given", "alice", "p1"),
+        ("approval.given", "bob", "p1"),
+        ("approval.given", "carol", "p2"),
+        ("approval.given", "bob", "p3"),
+    ):
+        journal.append(kind, actor, "accounts", {"plan": plan})
+    found = journal.verify()
+    assert (found.approvals, found.self_approvals) == (4, 2)

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from runbook.advance import Outcome
-from runbook.approvals import Decisions, Waiver
+from runbook.approvals import Decisions
 from runbook.board import read_boards
 from runbook.execute import Event
 from runbook.gates import with_waivers
@@ -25,6 +25,7 @@ from runbook.screen_run import (
     print_event,
     waiver_screen,
 )
+from runbook.waivers import Waiver
 from tests.support.desk import PLAN, begun, journal_in
 from tests.support.two_homes import write_routes
 

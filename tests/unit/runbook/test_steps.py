@@ -12,6 +12,7 @@ from config.reader import read_routes
 from config.writer import Change, set_percent
 from runbook import steps
 from runbook.approvals import decide
+from runbook.basis import Basis
 from runbook.errors import BudgetExceeded, PlanStale, WaitingForApproval
 from runbook.ground import Ground, standing_on, transition_of
 from runbook.stages import Kind
@@ -131,12 +132,12 @@ def test_the_point_of_no_return_needs_time_and_the_same_file(tmp_path: Path) -> 
 def test_approvals_by_others(tmp_path: Path) -> None:
     with place(tmp_path, "canary", more="    approvals: 1") as here:
         step = steps.Approvals(here.ground)
-        decide(here.ground.journal, PLAN, "approve", "alice")
+        decide(here.ground.journal, PLAN, "approve", "alice", Basis())
         with pytest.raises(WaitingForApproval):
             step.run()
-        decide(here.ground.journal, PLAN, "approve", "bob")
+        decide(here.ground.journal, PLAN, "approve", "bob", Basis())
         assert step.run() == "1 of 1: bob"
-        decide(here.ground.journal, PLAN, "reject", "carol")
+        decide(here.ground.journal, PLAN, "reject", "carol", Basis())
         with pytest.raises(WaitingForApproval, match="rejected by carol"):
             step.run()
 
@@ -144,7 +145,7 @@ def test_approvals_by_others(tmp_path: Path) -> None:
 def test_where_none_are_needed_a_rejection_still_stops(tmp_path: Path) -> None:
     with place(tmp_path, "canary") as here:
         assert steps.Approvals(here.ground).run() == "none needed"
-        decide(here.ground.journal, PLAN, "reject", "carol")
+        decide(here.ground.journal, PLAN, "reject", "carol", Basis())
         with pytest.raises(WaitingForApproval):
             steps.Approvals(here.ground).run()
 
