@@ -53,7 +53,7 @@ def _import_everything() -> None:
     import runbook.screen_sync
     import shadow.store
 
-    assert cdc.verify, (migrations.lint, shadow.store)
+    assert cdc.verification.verify, (migrations.lint, shadow.store)
     assert runbook.advance, (runbook.cli, runbook.screen_run, runbook.screen_sync)
 
 
