@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic, sleep
+from typing import Any
 
 import psycopg
 
@@ -54,14 +55,23 @@ def differences_are_counted(world: World) -> Result:
         command = world.run("sync", "verify", CAPABILITY, "--direction", "forward", "--json")
         found = -1
         if "{" in command.output:
-            said = json.loads(command.output[command.output.index("{") :])
-            found = sum(table["differences"] for one in said["results"] for table in one["tables"])
+            said = result_of(command.output)
+            found = sum(table["differences"] for one in said.get("results", ()) for table in one["tables"])
         if found != wanted or command.status != code:
             result.violations.append(f"verify found {found} of {wanted} differences, exit {command.status}")
     world.revive("sync")
     world.wait_ready()
     world.go_on()
     return result
+
+
+def result_of(output: str) -> dict[str, Any]:
+    """The last JSON document of what a command printed: lines of progress on stderr, JSON too, come before it."""
+    decoder, at, said = json.JSONDecoder(), output.find("{"), {}
+    while at >= 0:
+        said, end = decoder.raw_decode(output, at)
+        at = output.find("{", end)
+    return said
 
 
 def _behind_everybody(url: str, statement: str, direction: str) -> None:
