@@ -27,7 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from proxy_bench import BODY, UPSTREAM_CONF, end, session_pids, sibling, wait_until_serving, write
+from proxies import BODY, UPSTREAM_CONF, sibling, write
+from proxy_bench import end, session_pids, wait_until_serving
 
 GATEWAY, UPSTREAM = 18180, 19101
 KEYS, REQUESTS, FIRST_REQUESTS = 750_000, 1_000_000, 1_000

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import socket
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import Any
 
@@ -19,12 +20,12 @@ LINE_BYTES_MAX = 1 << 20
 ORPHAN_DRAIN_SECONDS = 10.0
 
 
-class Control:
+class Control(ABC):
     """Answers `{"id": n, "do": "name"}` with the method `do_name`; ends after `drain`, or without a supervisor."""
 
+    @abstractmethod
     async def drain(self, seconds: float) -> None:
         """Finish what runs."""
-        raise NotImplementedError
 
     async def serve(self, channel: socket.socket) -> None:
         """Until the end of the process. A supervisor that is gone leaves no orphan: we drain and exit."""

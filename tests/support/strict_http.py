@@ -7,6 +7,7 @@ that was broken off. Everything that the RFC lets a recipient forgive is an erro
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,7 +59,7 @@ class Message:
         return next(iter(self.all(name)), None)
 
 
-class Reader:
+class Reader(ABC):
     """What requests and answers have in common. `messages` grows as they begin; the last one may be incomplete."""
 
     def __init__(self) -> None:
@@ -101,8 +102,8 @@ class Reader:
         while True:
             yield from self._message()
 
-    def _message(self) -> Steps:
-        raise NotImplementedError
+    @abstractmethod
+    def _message(self) -> Steps: ...
 
     def _line(self) -> Steps:
         while b"\n" not in self._buffer:
