@@ -1,11 +1,12 @@
 """Clusters of differences in the store: counts, and a uniform sample of bounded size for each.
 
-The sample is a reservoir (Vitter's algorithm R): whenever it is read, every occurrence so far had the same chance to
+The sample is a reservoir: whenever it is read, every occurrence so far had the same chance to
 be in it, so it shows what is typical and not what came first.
 """
 
 from __future__ import annotations
 
+import math
 import random
 
 from sqlalchemy import Connection, bindparam, select
@@ -65,14 +66,29 @@ def _add(
 
 
 def reservoir_slots(seen: int, arriving: int, size: int, chance: random.Random) -> dict[int, int]:
-    """Which of the arriving items go into which slot of a reservoir that has seen so many before: slot to item."""
-    chosen: dict[int, int] = {}
-    for index in range(arriving):
-        position = seen + index
-        slot = position if position < size else chance.randrange(position + 1)
-        if slot < size:
-            chosen[slot] = index
+    """Which of the arriving items go into which slot of a reservoir that has seen so many before: slot to item.
+
+    Li's algorithm L, which leaps from one chosen item to the next: a batch costs what is chosen of it. The threshold is
+    not remembered between batches but drawn anew from its distribution, which is right because in a uniform reservoir
+    the choice of an item does not depend on what was chosen before.
+    """
+    filling = min(max(size - seen, 0), arriving)
+    chosen = {seen + item: item for item in range(filling)}
+    if filling == arriving:
+        return chosen
+    threshold = chance.betavariate(size, seen + filling - size + 1)
+    item = filling + _leap(threshold, chance)
+    while item < arriving:
+        chosen[chance.randrange(size)] = item
+        threshold *= (1.0 - chance.random()) ** (1.0 / size)
+        item += 1 + _leap(threshold, chance)
     return chosen
+
+
+def _leap(threshold: float, chance: random.Random) -> int:
+    """How many items are passed over until one's number, uniform in 0 to 1, is below the threshold."""
+    within = min(max(threshold, 1e-300), 1.0 - 1e-16)  # it may be rounded to 0 or to 1
+    return int(math.log(1.0 - chance.random()) / math.log1p(-within))
 
 
 def _write_samples(connection: Connection, cluster_id: int, chosen: dict[int, Occurrence]) -> None:

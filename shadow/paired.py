@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
+from collections.abc import Mapping
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -21,28 +21,20 @@ _ADD = upsert(tables.latency, add=("pairs", "sum_log", "sum_log_squared"))
 _PUT_SAMPLE = upsert(tables.latency_sample, put=("legacy_seconds", "modern_seconds"))
 
 
-def add_times(connection: Connection, scope_id: int, times: list[Times], chance: random.Random) -> None:
-    """Add a batch of paired latencies to a scope."""
-    for modern_first in (False, True):
-        group = [pair for pair in times if pair.modern_first is modern_first]
-        if group:
-            _add_group(connection, (scope_id, modern_first), group, chance)
+def add_times(connection: Connection, scope_id: int, times: Mapping[bool, Times], chance: random.Random) -> None:
+    """Add a batch of paired latencies, by whether modern was asked first, to a scope."""
+    for is_modern_first, group in times.items():
+        _add_group(connection, {"scope_id": scope_id, "modern_first": is_modern_first}, group, chance)
 
 
-def _add_group(connection: Connection, place: tuple[int, bool], group: list[Times], chance: random.Random) -> None:
-    here = {"scope_id": place[0], "modern_first": place[1]}
+def _add_group(connection: Connection, here: dict[str, object], group: Times, chance: random.Random) -> None:
     seen = connection.execute(_SEEN, here).scalar() or 0
-    logs = [math.log(pair.modern_seconds / pair.legacy_seconds) for pair in group]
-    squares = math.fsum(log * log for log in logs)
-    connection.execute(_ADD, {**here, "pairs": len(logs), "sum_log": math.fsum(logs), "sum_log_squared": squares})
-    chosen = reservoir_slots(seen, len(group), SAMPLE_MAX, chance)
+    count = len(group.legacy)
+    sums = {"pairs": count, "sum_log": group.sum_log, "sum_log_squared": group.sum_log_squared}
+    connection.execute(_ADD, here | sums)
+    chosen = reservoir_slots(seen, count, SAMPLE_MAX, chance)
     rows = [
-        {
-            **here,
-            "slot": slot,
-            "legacy_seconds": group[item].legacy_seconds,
-            "modern_seconds": group[item].modern_seconds,
-        }
+        {**here, "slot": slot, "legacy_seconds": group.legacy[item], "modern_seconds": group.modern[item]}
         for slot, item in chosen.items()
     ]
     if rows:

@@ -21,7 +21,7 @@ from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
 from shadow.summary import Summary
 from shadow.tally import CapabilityTally, Judged, RouteTally, tally
-from shadow.timeline import add_pairs
+from shadow.timeline import add_instants
 from shadow.upserts import upsert
 from shadow.vault import Vault
 
@@ -142,15 +142,15 @@ class Store:
         for name, route in sums.routes.items():
             self._add_route(connection, _scope_id(connection, capability, name), route)
         whole_id = _scope_id(connection, capability, WHOLE_CAPABILITY)
-        pairs = [pair for route in sums.routes.values() for pair in route.pairs]
-        add_times(connection, whole_id, [pair.times for pair in pairs if pair.times], self._random)
-        add_pairs(connection, capability, pairs, _add_keys(connection, whole_id, sums.keys()))
+        add_times(connection, whole_id, sums.times(), self._random)
+        instants = [instant for route in sums.routes.values() for instant in route.instants]
+        add_instants(connection, capability, instants, _add_keys(connection, whole_id, sums.keys()))
 
     def _add_route(self, connection: Connection, scope_id: int, route: RouteTally) -> None:
         _add_counts(connection, scope_id, route)
         _add_keys(connection, scope_id, route.keys)
         add_clusters(connection, scope_id, route.clusters, self._random)
-        add_times(connection, scope_id, [pair.times for pair in route.pairs if pair.times], self._random)
+        add_times(connection, scope_id, route.times, self._random)
 
 
 def _run(capability: str, at: float) -> dict[str, object]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from shadow.compare import Difference, Verdict
-from shadow.observation import Agreed, Dropped, Errored, Event, Noise, Pair, Skipped
+from shadow.observation import Agreed, Dropped, Errored, Event, Noise, Pair, Side, Skipped
 from shadow.redact import coarse_shape
 from shadow.shapes import shape_of
 
@@ -33,22 +33,43 @@ class Occurrence:
     race: bool
 
 
-@dataclass(slots=True)
 class Times:
-    """One paired latency, by side."""
+    """Paired latencies of pairs in which the same side was asked first: both columns, and the sums of ln(modern /
+    legacy) and of its square."""
 
-    modern_first: bool
-    legacy_seconds: float
-    modern_seconds: float
+    __slots__ = ("legacy", "modern", "sum_log", "sum_log_squared")
+
+    def __init__(self) -> None:
+        self.legacy: list[float] = []
+        self.modern: list[float] = []
+        self.sum_log = self.sum_log_squared = 0.0
+
+    def add(self, legacy: Sequence[float], modern: Sequence[float]) -> None:
+        """Add pairs; every number is positive."""
+        logs = [math.log(after / before) for before, after in zip(legacy, modern, strict=True)]
+        self.sum_log += math.fsum(logs)
+        self.sum_log_squared += math.fsum([log * log for log in logs])
+        self.legacy += legacy
+        self.modern += modern
+
+    def merge(self, other: Times) -> None:
+        """Add what another one holds."""
+        self.sum_log += other.sum_log
+        self.sum_log_squared += other.sum_log_squared
+        self.legacy += other.legacy
+        self.modern += other.modern
 
 
 @dataclass(slots=True)
-class PairNote:
-    """What the timeline needs of one pair."""
+class Instant:
+    """What the timeline needs of pairs of one time; their seconds are sums over those that are timed."""
 
     at: float
-    disagrees: bool
-    times: Times | None
+    compared: int = 0
+    disagreeing: int = 0
+    timed: int = 0
+    legacy_seconds: float = 0.0
+    modern_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -58,7 +79,9 @@ class RouteTally:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     keys: dict[int, bool] = field(default_factory=dict)
     clusters: dict[ClusterKey, list[Occurrence]] = field(default_factory=dict)
-    pairs: list[PairNote] = field(default_factory=list)
+    instants: list[Instant] = field(default_factory=list)
+    times: dict[bool, Times] = field(default_factory=dict)
+    """By whether modern was asked first."""
     shapes_looked_at: int = 0
 
 
@@ -76,6 +99,14 @@ class CapabilityTally:
         for route in self.routes.values():
             for key, mismatched in route.keys.items():
                 merged[key] = merged.get(key, False) or mismatched
+        return merged
+
+    def times(self) -> dict[bool, Times]:
+        """The latencies of all routes together."""
+        merged: dict[bool, Times] = {}
+        for route in self.routes.values():
+            for is_modern_first, times in route.times.items():
+                merged.setdefault(is_modern_first, Times()).merge(times)
         return merged
 
 
@@ -137,7 +168,12 @@ def _add_pair(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
         route.shapes_looked_at += 1
         counts["shape", shape_of(pair.control)] += 1
     _add_key(route, pair, verdict)
-    route.pairs.append(PairNote(pair.at, verdict.counts_against, _times(pair)))
+    instant = Instant(pair.at, 1, int(verdict.counts_against))
+    route.instants.append(instant)
+    control, candidate = pair.control, pair.candidate
+    if control.side != candidate.side:
+        is_modern_first = pair.candidate_first == (control.side == "legacy")
+        _add_times(route, instant, _by_side(control.side, [control.seconds], [candidate.seconds]), is_modern_first)
     for difference in verdict.differences:
         occurrence = Occurrence(pair.at, difference, verdict.race)
         route.clusters.setdefault(_cluster_of(difference), []).append(occurrence)
@@ -161,13 +197,31 @@ def _add_agreed(route: RouteTally, event: Agreed) -> None:
         route.keys.setdefault(KEYLESS, False)
     for key in event.keys:
         route.keys.setdefault(key_hash(key), False)
-    seconds = iter(event.seconds)
-    is_legacy = event.side == "legacy"
-    for control, candidate in zip(seconds, seconds, strict=True):
-        times = None
-        if control > 0 and candidate > 0:
-            times = Times(False, control, candidate) if is_legacy else Times(True, candidate, control)
-        route.pairs.append(PairNote(event.at, False, times))
+    instant = Instant(event.at, event.count)
+    route.instants.append(instant)
+    columns = _by_side(event.side, event.seconds[::2], event.seconds[1::2])
+    _add_times(route, instant, columns, event.side == "modern")
+
+
+Columns = tuple[Sequence[float], Sequence[float]]
+"""Seconds of legacy, and of modern."""
+
+
+def _by_side(control: Side, of_control: Sequence[float], of_candidate: Sequence[float]) -> Columns:
+    return (of_control, of_candidate) if control == "legacy" else (of_candidate, of_control)
+
+
+def _add_times(route: RouteTally, instant: Instant, columns: Columns, is_modern_first: bool) -> None:
+    """Whole columns and no object for each pair: a second of agreeing pairs may be tens of thousands."""
+    legacy, modern = columns
+    if min((*legacy, *modern), default=0.0) <= 0.0:  # some are not known
+        known = [both for both in zip(legacy, modern, strict=True) if min(both) > 0.0]
+        legacy, modern = [before for before, _ in known], [after for _, after in known]
+    if legacy:
+        instant.timed += len(legacy)
+        instant.legacy_seconds += math.fsum(legacy)
+        instant.modern_seconds += math.fsum(modern)
+        route.times.setdefault(is_modern_first, Times()).add(legacy, modern)
 
 
 def _add_key(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
@@ -176,15 +230,6 @@ def _add_key(route: RouteTally, pair: Pair, verdict: Verdict) -> None:
     if verdict.agrees or verdict.counts_against:
         key = key_hash(pair.key)
         route.keys[key] = route.keys.get(key, False) or verdict.counts_against
-
-
-def _times(pair: Pair) -> Times | None:
-    control, candidate = pair.control, pair.candidate
-    if control.seconds <= 0 or candidate.seconds <= 0 or control.side == candidate.side:
-        return None
-    if control.side == "legacy":
-        return Times(pair.candidate_first, control.seconds, candidate.seconds)
-    return Times(not pair.candidate_first, candidate.seconds, control.seconds)
 
 
 def _cluster_of(difference: Difference) -> ClusterKey:

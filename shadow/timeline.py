@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from shadow import tables
-from shadow.tally import PairNote
+from shadow.tally import Instant
 from shadow.upserts import upsert
 
 MOMENTS_MAX = 240
@@ -34,27 +34,26 @@ class Sums:
     legacy_seconds: float = 0.0
     modern_seconds: float = 0.0
 
-    def add(self, pair: PairNote) -> None:
-        """Count one pair."""
-        self.compared += 1
-        self.disagreeing += pair.disagrees
-        if pair.times is not None:
-            self.timed += 1
-            self.legacy_seconds += pair.times.legacy_seconds
-            self.modern_seconds += pair.times.modern_seconds
+    def add(self, instant: Instant) -> None:
+        """Add the pairs of one time."""
+        self.compared += instant.compared
+        self.disagreeing += instant.disagreeing
+        self.timed += instant.timed
+        self.legacy_seconds += instant.legacy_seconds
+        self.modern_seconds += instant.modern_seconds
 
 
-def add_pairs(connection: Connection, capability: str, pairs: list[PairNote], new_keys: int) -> None:
+def add_instants(connection: Connection, capability: str, instants: list[Instant], new_keys: int) -> None:
     """Add a batch; its new keys are put at its last pair. The capability's run must be there."""
-    if not pairs:
+    if not instants:
         return
     started_at, seconds = connection.execute(_RUN, {"capability": capability}).one()
-    last = max(pair.at for pair in pairs)
+    last = max(instant.at for instant in instants)
     if last - started_at >= seconds * MOMENTS_MAX:
         seconds = _widen(connection, capability, last - started_at, seconds)
     sums: dict[int, Sums] = defaultdict(Sums)
-    for pair in pairs:
-        sums[max(0, int((pair.at - started_at) / seconds))].add(pair)
+    for instant in instants:
+        sums[max(0, int((instant.at - started_at) / seconds))].add(instant)
     sums[max(0, int((last - started_at) / seconds))].new_keys += new_keys
     connection.execute(_ADD, [_row(capability, number, one) for number, one in sums.items()])
 

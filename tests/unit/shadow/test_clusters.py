@@ -1,6 +1,9 @@
 import random
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from shadow.clusters import CLUSTERS_MAX, OVERFLOW, SAMPLE_MAX, reservoir_slots
 from shadow.compare import Difference, Verdict
 from shadow.store import Store
@@ -45,3 +48,20 @@ def test_every_item_has_the_same_chance_to_be_in_a_reservoir() -> None:
             kept[item] += 1
     # Each is kept with probability 8/40; 4000 runs give 800 with a standard deviation of 25.
     assert all(650 < count < 950 for count in kept)
+
+
+@given(st.integers(0, 100), st.integers(0, 50), st.integers(1, 20), st.randoms(use_true_random=False))
+def test_slots_are_of_the_reservoir_and_items_of_the_batch(
+    seen: int, arriving: int, size: int, chance: random.Random
+) -> None:
+    chosen = reservoir_slots(seen, arriving, size, chance)
+    assert all(0 <= slot < size and 0 <= item < arriving for slot, item in chosen.items())
+    assert all(chosen[seen + item] == item for item in range(min(arriving, size - seen))) or arriving + seen > size
+
+
+def test_a_long_stream_replaces_as_many_items_as_chance_demands() -> None:
+    chance, size, seen = random.Random(6), 16, 1000
+    replaced = [len(reservoir_slots(seen, 100, size, chance)) for _ in range(3000)]
+    # Each of the hundred is chosen with probability 16/n; the rare second one into the same slot counts once.
+    expected = sum(size / number for number in range(seen + 1, seen + 101))
+    assert 0.93 * expected < sum(replaced) / len(replaced) <= 1.03 * expected

@@ -149,7 +149,7 @@ def test_a_batch_is_there_as_a_whole_or_not_at_all(store: Store) -> None:
 
 
 def test_a_failure_in_the_middle_leaves_nothing_behind(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "add_pairs", lambda *_: 1 / 0)
+    monkeypatch.setattr(module, "add_instants", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         store.record([(pair({}, {}), EQUAL)])
     assert store.summary("accounts") == Summary("accounts")

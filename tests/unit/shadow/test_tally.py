@@ -2,7 +2,7 @@ import pytest
 
 from shadow.compare import Verdict
 from shadow.observation import Agreed, Dropped, Errored, Noise, Side, Skipped
-from shadow.tally import KEYLESS, SHAPES_LOOKED_AT_MAX, key_hash, tally
+from shadow.tally import KEYLESS, SHAPES_LOOKED_AT_MAX, Instant, key_hash, tally
 from tests.support.answers import DIFFERENT, EQUAL, answer, pair, verdict_on
 
 
@@ -55,9 +55,9 @@ def test_all_pairs_without_a_key_are_one_key() -> None:
 
 def test_latency_is_taken_by_side_and_not_by_role() -> None:
     modern_controls = pair(answer({}, side="modern", seconds=0.2), answer({}, side="legacy", seconds=0.1))
-    (note,) = tally([(modern_controls, EQUAL)])["accounts"].routes["GET /accounts/{no}"].pairs
-    assert note.times is not None
-    assert (note.times.modern_first, note.times.legacy_seconds, note.times.modern_seconds) == (True, 0.1, 0.2)
+    route = tally([(modern_controls, EQUAL)])["accounts"].routes["GET /accounts/{no}"]
+    assert {first: (times.legacy, times.modern) for first, times in route.times.items()} == {True: ([0.1], [0.2])}
+    assert route.instants == [Instant(modern_controls.at, 1, 0, 1, 0.1, 0.2)]
 
 
 def test_differences_of_one_sort_are_one_cluster() -> None:
@@ -90,5 +90,20 @@ def test_pairs_told_as_agreed_count_like_the_same_pairs_told_whole(side: Side) -
     (by_pairs, by_batch) = (tally(events)["accounts"] for events in ([(one, EQUAL) for one in whole], [(told, None)]))
     ours, theirs = (sums.routes[whole[0].route] for sums in (by_pairs, by_batch))
     assert {what: n for what, n in ours.counts.items() if what[0] != "shape"} == theirs.counts
-    assert (ours.keys, ours.pairs) == (theirs.keys, theirs.pairs)
+    assert ours.keys == theirs.keys
+    summed = Instant(7.0)
+    for one in ours.instants:
+        summed.compared += one.compared
+        summed.timed += one.timed
+        summed.legacy_seconds += one.legacy_seconds
+        summed.modern_seconds += one.modern_seconds
+    assert [summed] == theirs.instants
+    (first,) = ours.times
+    assert list(theirs.times) == [first]
+    assert (ours.times[first].legacy, ours.times[first].modern) == (
+        theirs.times[first].legacy,
+        theirs.times[first].modern,
+    )
+    assert ours.times[first].sum_log == pytest.approx(theirs.times[first].sum_log)
+    assert ours.times[first].sum_log_squared == pytest.approx(theirs.times[first].sum_log_squared)
     assert (by_pairs.first_at, by_pairs.last_at) == (by_batch.first_at, by_batch.last_at)
