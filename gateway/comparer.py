@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -34,7 +35,7 @@ from shadow.engine import check_shared, place_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
-from shadow.tally import Judged
+from shadow.tally import Batch
 
 SLICE_FRAMES_MAX = 64
 BATCH_EVENTS_MAX = 1000
@@ -58,7 +59,7 @@ class Comparer:
         self.backlog = Backlog()
         self.judge = judge
         self.store = store
-        self._batch: list[Judged] = []
+        self._batch = Batch()
         self._batch_since = 0.0
         self._batch_bytes = 0
         self._judged: set[Source] = set()
@@ -109,7 +110,7 @@ class Comparer:
             judged = self.judge.judge(event)
             if self._tripwire is not None:
                 self._tripwire.look(judged)
-            self._batch.append(judged)
+            self._batch.add(*judged)
             self._batch_bytes += len(frame)
 
     def flush(self) -> None:
@@ -119,7 +120,7 @@ class Comparer:
             for source in self._judged:
                 source.tell(source.number)
             self._judged.clear()
-            self._batch = []
+            self._batch = Batch()
             self._batch_bytes = 0
         while self._greeting:
             source = next(iter(self._greeting))
@@ -202,6 +203,8 @@ class Process:
         listener = socket.socket(fileno=int(message["socket"]))
         self._server = await self._loop.create_unix_server(lambda: Source(self._comparer.backlog), sock=listener)
         self._tasks.add(self._loop.create_task(self._work()))
+        gc.collect()
+        gc.freeze()  # what was loaded stays, and a collection need not walk through it
         return {"digest": routes.digest}
 
     async def _work(self) -> None:

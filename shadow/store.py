@@ -20,7 +20,7 @@ from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, s
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
 from shadow.summary import Summary
-from shadow.tally import CapabilityTally, Judged, RouteTally, tally
+from shadow.tally import Batch, CapabilityTally, Judged, RouteTally
 from shadow.timeline import add_instants
 from shadow.upserts import upsert
 from shadow.vault import Vault
@@ -79,17 +79,18 @@ class Store:
         self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
         self._engine = engine_of(place)
 
-    def record(self, events: Sequence[Judged], stored: Mapping[str, int] | None = None) -> None:
-        """Add a batch of events, each pair with its verdict, in one transaction. `stored` says for each worker how many
-        of its events are stored with these. Raises StoreDown."""
-        capabilities = tally(events)
+    def record(self, batch: Batch | Sequence[Judged], stored: Mapping[str, int] | None = None) -> None:
+        """Add a batch, or events that become one, each pair with its verdict, in one transaction. `stored` says for
+        each worker how many of its events are stored with these. Raises StoreDown."""
+        if not isinstance(batch, Batch):
+            batch = Batch(batch)
         with self._writing() as connection:
-            for capability, sums in capabilities.items():
+            for capability, sums in batch.capabilities.items():
                 self._add_capability(connection, capability, sums)
             if self.keeper is not None:
-                self.keeper.keep(connection, events)
+                self.keeper.keep(connection, batch.events)
             if stored:
-                at = max((event.at for event, _ in events), default=0.0)
+                at = max((event.at for event, _ in batch.events), default=0.0)
                 rows = [{"worker": worker, "stored": number, "at": at} for worker, number in stored.items()]
                 connection.execute(_PUT_SOURCES, rows)
                 connection.execute(_FORGET_SOURCES, {"before": at - SOURCE_SECONDS_KEPT})

@@ -113,13 +113,24 @@ class CapabilityTally:
 Judged = tuple[Event, Verdict | None]
 
 
-def tally(events: Iterable[Judged]) -> dict[str, CapabilityTally]:
-    """Sums by capability and route. A pair comes with its verdict, everything else with None."""
-    capabilities: dict[str, CapabilityTally] = {}
-    for event, verdict in events:
-        capability = capabilities.get(event.capability)
+class Batch:
+    """Events that are stored in one transaction, and their sums, which grow with each of them: what is summed up while
+    the events come need not be done in one piece, in which a worker that shares our processor would wait."""
+
+    def __init__(self, events: Iterable[Judged] = ()) -> None:
+        self.events: list[Judged] = []
+        self.capabilities: dict[str, CapabilityTally] = {}
+        for event, verdict in events:
+            self.add(event, verdict)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def add(self, event: Event, verdict: Verdict | None) -> None:
+        """Add an event: a pair comes with its verdict, everything else with None."""
+        capability = self.capabilities.get(event.capability)
         if capability is None:
-            capability = capabilities[event.capability] = CapabilityTally()
+            capability = self.capabilities[event.capability] = CapabilityTally()
         route = capability.routes.get(event.route)
         if route is None:
             route = capability.routes[event.route] = RouteTally()
@@ -127,7 +138,12 @@ def tally(events: Iterable[Judged]) -> dict[str, CapabilityTally]:
             capability.first_at = min(capability.first_at, event.at)
             capability.last_at = max(capability.last_at, event.at)
         _add(route, event, verdict)
-    return capabilities
+        self.events.append((event, verdict))
+
+
+def tally(events: Iterable[Judged]) -> dict[str, CapabilityTally]:
+    """Sums by capability and route."""
+    return Batch(events).capabilities
 
 
 def _add(route: RouteTally, event: Event, verdict: Verdict | None) -> None:
