@@ -1,6 +1,8 @@
 """The comparer process: takes events from the workers over a unix socket, judges them, stores the verdicts.
 
-Everything runs in one event loop of a process of its own, so comparing can never delay an answer. What waits here is
+Everything runs in one event loop of a process of its own, so comparing can never delay an answer; and where a worker
+has to share its processor with us, we yield it between frames and between statements, because the kernel would let us
+keep it for a whole tick (of 4 ms, which is twice what a request takes at full load). What waits here is
 bounded (`mirroring/backlog.py`); at the bound we stop reading, the worker's own bounded queue fills, and the worker
 drops and counts. With each batch of verdicts goes, in the same transaction, how many events of each worker are stored;
 the worker is told afterwards. So whenever we are killed, the worker knows of every event whether it was stored or lost,
@@ -98,6 +100,7 @@ class Comparer:
             if frame == HELLO:
                 self._greeting.add(source)
                 continue
+            os.sched_yield()
             source.number += 1
             self._judged.add(source)
             try:
@@ -195,7 +198,7 @@ class Process:
         place = place_of(routes, Path(message["store"]))
         check_shared(place, os.environ)
         self._comparer = Comparer(
-            Store(place, keeper=keeper_of(judge, os.environ)),
+            Store(place, keeper=keeper_of(judge, os.environ), give_way=os.sched_yield),
             judge,
             Tripwire(self._origin),
         )

@@ -8,10 +8,11 @@ all, so the accounting adds up at every moment. Nothing is kept in memory betwee
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert  # SQLite understands what it makes
+from sqlalchemy.event import listen
 
 from shadow import tables
 from shadow.clusters import add_clusters
@@ -73,11 +74,21 @@ _STORED = select(tables.source.c.stored).where(tables.source.c.worker == bindpar
 class Store:
     """The comparison's file or database; its tables are made where they are missing. Raises StoreDown."""
 
-    def __init__(self, place: Place, *, seed: int | None = None, keeper: Keeper | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        seed: int | None = None,
+        keeper: Keeper | None = None,
+        give_way: Callable[[], None] | None = None,
+    ) -> None:
+        """`give_way` is called before each statement: whoever shares the processor with us need not wait for all."""
         self.place = place
         self.keeper = keeper
         self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
         self._engine = engine_of(place)
+        if give_way is not None:
+            listen(self._engine, "before_cursor_execute", lambda *_: give_way())
 
     def record(self, batch: Batch | Sequence[Judged], stored: Mapping[str, int] | None = None) -> None:
         """Add a batch, or events that become one, each pair with its verdict, in one transaction. `stored` says for

@@ -201,3 +201,11 @@ def test_a_locked_file_is_an_error_of_ours_and_the_batch_can_be_recorded_later(
     hasty.record([(pair({}, {}), EQUAL)])
     assert hasty.summary("accounts").accounting.eligible == 1
     hasty.close()
+
+
+def test_others_may_go_first_before_each_statement(tmp_path: Path) -> None:
+    turns: list[None] = []
+    store = Store(tmp_path / "shadow.db", give_way=lambda: turns.append(None))
+    store.record([(pair({}, {}), EQUAL)])
+    store.close()
+    assert len(turns) > 5
