@@ -27,11 +27,12 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """The columns that refer to the columns of another table."""
+    """The columns that refer to the columns of another table; enforced if no moment sees a row without its parent."""
 
     columns: tuple[str, ...]
     references: str
     referenced_columns: tuple[str, ...]
+    is_enforced: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ SELECT k.conrelid, {_NAME.format(n="rn", c="r")},
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, place)
              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.attnum ORDER BY u.place),
        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(attnum, place)
-             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum ORDER BY u.place)
+             JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.attnum ORDER BY u.place),
+       k.convalidated AND NOT k.condeferrable
 FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
 WHERE k.contype = 'f' AND k.conrelid = ANY(%s) ORDER BY k.conrelid, k.oid"""  # noqa: S608 - constants of this module
 
@@ -130,8 +132,8 @@ def read_catalogue(conn: psycopg.Connection) -> Catalogue:
         if is_identity:
             identity[oid] = tuple(names)
     references: dict[int, list[ForeignKey]] = {oid: [] for oid in oids}
-    for oid, parent, own, other in conn.execute(_REFERENCES, (oids,)):
-        references[oid].append(ForeignKey(tuple(own), parent, tuple(other)))
+    for oid, parent, own, other, is_enforced in conn.execute(_REFERENCES, (oids,)):
+        references[oid].append(ForeignKey(tuple(own), parent, tuple(other), is_enforced))
     tables = {}
     for oid, name, letter in relations:
         key = primary.get(oid, ())

@@ -19,6 +19,7 @@ from cdc.findings import Finding, error
 from cdc.mapping import Mapping, NotInvertible, TargetColumn
 from cdc.sample import SampleReport, sample
 from cdc.sql_types import quoted, quoted_table
+from cdc.translation import references
 from cdc.translation.build import build, drafted
 from cdc.translation.draft import Draft
 from cdc.translation.functions import install_functions
@@ -120,7 +121,7 @@ def inspect(routes: Routes, capability: str, sample_rows: int = 0) -> CheckRepor
                 sampled, more = _sampled(source, file, catalogues, sample_rows)
                 samples += sampled
                 findings += more
-        findings += _shared(accepted)
+        findings += _shared(accepted) + _too_large(source, accepted)
         findings += check_tables(source, catalogues[0], sync.source, [m.source_table for m in accepted])
         findings += check_tables(target, catalogues[1], sync.target, [m.target_table for m in accepted])
     return CheckReport(tuple(reports), tuple(findings), tuple(samples))
@@ -149,6 +150,19 @@ def _shared(mappings: list[Mapping]) -> list[Finding]:
             if name in seen:
                 findings.append(error(str(mapping.file), f"{name} is mapped by two files", "Keep one of them."))
             seen.add(name)
+    return findings
+
+
+def _too_large(source: psycopg.Connection[Any], mappings: list[Mapping]) -> list[Finding]:
+    """References are looked up for every row, and one changed row of them may change very many."""
+    findings = []
+    for mapping in (one for one in mappings if one.is_reference):
+        first = f"SELECT FROM {quoted_table(mapping.source_table)} LIMIT {references.ROWS_MAX + 1}"
+        row = source.execute(f"SELECT count(*) FROM ({first}) AS r".encode()).fetchone()  # noqa: S608 - quoted
+        if row and row[0] > references.ROWS_MAX:
+            text = f"{mapping.source_table} is declared as a reference and has more than {references.ROWS_MAX:,} rows"
+            remedy = "Look up small code tables only; give the column of this one by a mapping of its own."
+            findings.append(error(str(mapping.file), text, remedy))
     return findings
 
 
@@ -195,7 +209,7 @@ def _executed(conn: psycopg.Connection[Any], mapping: Mapping, where: str) -> li
     staged = ", ".join(f"{quoted(column.name)} {column.type}" for column in mapping.reads)
     names = ", ".join(quoted(column.name) for column in mapping.columns)
     key = ", ".join(map(quoted, mapping.key))
-    select = mapping.select("pg_temp.strangler_check")
+    select = mapping.at_target.select("pg_temp.strangler_check")
     into = quoted_table(mapping.target_table)
     try:
         with conn.transaction(force_rollback=True):
@@ -243,7 +257,7 @@ def _guards(
 
 
 def _report(column: TargetColumn) -> ColumnReport:
-    return ColumnReport(column.name, column.kind, column.sources, column.inverse, column.guard)
+    return ColumnReport(column.name, column.kind, column.sources + column.looked_up, column.inverse, column.guard)
 
 
 def _violated(mapping: Mapping, name: str, guard: str, rows: int, where: str) -> Finding:

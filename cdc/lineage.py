@@ -85,7 +85,7 @@ def _of(capability: str, mapping: Mapping, column: TargetColumn) -> Lineage:
         capability=capability,
         file=str(mapping.file),
         column=f"{mapping.target_table}.{column.name}",
-        sources=tuple(f"{mapping.source_table}.{source}" for source in column.sources),
+        sources=(*(f"{mapping.source_table}.{source}" for source in column.sources), *column.looked_up),
         expression=column.expression,
         kind=column.kind,
         inverse=column.inverse,

@@ -55,7 +55,7 @@ class TargetColumn:
     `expression` is SQL over the source's columns. `inverse` is SQL over the target's columns that gives the one source
     column back; `guard` is SQL over the source's columns, never NULL, true where that is exact. `reason` says why there
     is no inverse. `stands` is SQL over the target's columns for what a comparison sees in the column, if that is not
-    the column itself.
+    the column itself. `looked_up` are columns of reference tables that the expression reads, as "table.column".
     """
 
     name: str
@@ -67,6 +67,20 @@ class TargetColumn:
     expression: str = ""
     reason: str = ""
     stands: str = ""
+    looked_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """A reference table in which a mapping looks rows up: by which columns of the source, of which unique key there.
+
+    `is_enforced` if a foreign key of the source promises that every row finds its row.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    is_enforced: bool
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,10 @@ class Mapping:
     `reads` are in attnum order: a staging table has exactly these columns. `consistent` is SQL over the source's
     columns: true for the rows that lose nothing beyond what the columns' guards say (a column that is computed from
     another one must still agree with it).
+
+    A mapping that looks rows up in reference tables reads those of the database in which it runs: as it stands those of
+    the source, `staged` those that the stream has brought to the target. `again` gives the source's columns that are
+    needed to derive the looked-up columns of a row of the target anew, as SQL over the target's columns.
     """
 
     file: Path
@@ -87,6 +105,10 @@ class Mapping:
     columns: tuple[TargetColumn, ...]
     where: str | None = None
     consistent: str | None = None
+    is_reference: bool = False
+    lookups: tuple[LookedUp, ...] = ()
+    again: tuple[tuple[SourceColumn, str], ...] = ()
+    staged: Mapping | None = field(default=None, repr=False, compare=False)
     way_back: Mapping | NotInvertible | None = field(default=None, repr=False, compare=False)
 
     def select(self, source: str | None = None) -> str:
@@ -100,6 +122,16 @@ class Mapping:
         named = {column.name: column.expression for column in self.columns}
         outputs = ", ".join(_output(named[name], name) for name in self.key)
         return f"SELECT {outputs} FROM {relation} WHERE {condition}"  # noqa: S608 - quoted
+
+    @property
+    def at_target(self) -> Mapping:
+        """The mapping as it runs in the target's database, over staged rows."""
+        return self.staged or self
+
+    @property
+    def tables_read(self) -> tuple[str, ...]:
+        """The tables of the source that its SELECT reads."""
+        return (self.source_table, *dict.fromkeys(lookup.table for lookup in self.lookups))
 
     def reverse(self) -> Mapping:
         """The mapping from the target's rows to the source's. Raises NotInvertible with the column and the reason."""

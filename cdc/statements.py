@@ -48,12 +48,13 @@ class Statements:
 
     @property
     def copies_straight(self) -> bool:
-        """Whether source rows are target rows as they are, so that new ones need no staging."""
+        """Whether source rows are target rows as they are, so that new ones need no staging; followers look there."""
         types = {column.name: column.type for column in self.mapping.reads}
         outputs = {column.expression: column.type for column in self.mapping.columns}
         return (
             not self.is_text
             and not self.mapping.where
+            and not self.mapping.is_reference
             and outputs == {quoted(name): type_ for name, type_ in types.items()}
         )
 
@@ -65,21 +66,21 @@ class Statements:
 
     def insert(self) -> sql.Composed:
         """Rows that cannot exist yet; a row that does is a unique violation."""
-        return insert_rows(self.mapping, trusted(self.mapping.select(self._rows("inserted"))))
+        return insert_rows(self.mapping, trusted(self.mapping.select(self.staged_rows("inserted"))))
 
     def upsert(self, role: str) -> sql.Composed:
         """Rows by key: inserted, or changed where they differ."""
-        return upsert_rows(self.mapping, trusted(self.mapping.select(self._rows(role))))
+        return upsert_rows(self.mapping, trusted(self.mapping.select(self.staged_rows(role))))
 
     def delete(self) -> sql.Composed:
         """Rows whose source row is gone."""
-        return self._delete(self.mapping.select_keys(self._rows("deleted"), "true"))
+        return self._delete(self.mapping.select_keys(self.staged_rows("deleted"), "true"))
 
     def moved_out(self, role: str) -> sql.Composed | None:
         """Rows whose source row does not satisfy the mapping's WHERE any more; None where there is none."""
         if not self.mapping.where:
             return None
-        return self._delete(self.mapping.select_keys(self._rows(role), f"({self.mapping.where}) IS NOT TRUE"))
+        return self._delete(self.mapping.select_keys(self.staged_rows(role), f"({self.mapping.where}) IS NOT TRUE"))
 
     def update_partial(self, missing: Collection[str]) -> sql.Composed | None:
         """Rows in which the values of these source columns are missing: the target's columns of them stay."""
@@ -92,16 +93,18 @@ class Statements:
         ).format(
             table=table(self.mapping.target_table),
             assignments=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in values),
-            rows=trusted(self.mapping.select(self._rows("partial"))),
+            rows=trusted(self.mapping.select(self.staged_rows("partial"))),
             keys=self._same_key(),
-            old=_row(_TARGET, values),
-            new=_row(_ROWS, values),
+            old=row_of(_TARGET, values),
+            new=row_of(_ROWS, values),
         )
 
     def absent(self) -> sql.Composed:
         """Keys of partial rows that the target does not have, so that their missing values are nowhere."""
         return sql.SQL("SELECT count(*) FROM ({}) AS s WHERE NOT EXISTS (SELECT FROM {} AS t WHERE {})").format(
-            trusted(self.mapping.select(self._rows("partial"))), table(self.mapping.target_table), self._same_key()
+            trusted(self.mapping.select(self.staged_rows("partial"))),
+            table(self.mapping.target_table),
+            self._same_key(),
         )
 
     def not_computable(self, missing: Collection[str]) -> str | None:
@@ -119,8 +122,8 @@ class Statements:
         return sql.SQL("UPDATE {table} AS t SET {assignments} FROM ({old}) AS s, ({new}) AS n WHERE {same}").format(
             table=table(self.mapping.target_table),
             assignments=sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(sql.Identifier(name)) for name in keys),
-            old=trusted(self.mapping.select_keys(self._rows("old"), "true")),
-            new=trusted(self.mapping.select_keys(self._rows("partial"), "true")),
+            old=trusted(self.mapping.select_keys(self.staged_rows("old"), "true")),
+            new=trusted(self.mapping.select_keys(self.staged_rows("partial"), "true")),
             same=self._same_key(),
         )
 
@@ -142,7 +145,7 @@ class Statements:
     def _same_key(self) -> sql.Composed:
         return sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in self.mapping.key)
 
-    def _rows(self, role: str) -> str:
+    def staged_rows(self, role: str) -> str:
         """What is staged, with the types that the mapping was made for."""
         if not self.is_text:
             return self._name(role)
@@ -177,8 +180,8 @@ def upsert_rows(mapping: Mapping, rows: sql.Composable) -> sql.Composed:
     if values:
         action = sql.SQL("UPDATE SET {} WHERE {} *<> {}").format(
             sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in values),
-            _row(_TARGET, values),
-            _row(sql.Identifier("excluded"), values),
+            row_of(_TARGET, values),
+            row_of(sql.Identifier("excluded"), values),
         )
     return sql.SQL("{} ON CONFLICT ({}) DO {}").format(insert_rows(mapping, rows), _names(mapping.key), action)
 
@@ -208,7 +211,8 @@ def _names(names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(name) for name in names)
 
 
-def _row(relation: sql.Identifier, names: Sequence[str]) -> sql.Composed:
+def row_of(relation: sql.Identifier, names: Sequence[str]) -> sql.Composed:
+    """Some columns of a relation as one record."""
     return sql.SQL("ROW ({})::record").format(
         sql.SQL(", ").join(sql.SQL("{}.{}").format(relation, sql.Identifier(name)) for name in names)
     )

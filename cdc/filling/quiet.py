@@ -1,4 +1,4 @@
-"""A moment in which a table of the source stands still and the stream has brought everything that was committed.
+"""A moment in which tables of the source stand still and the stream has brought everything that was committed.
 
 A row that was read a moment ago may be older than what the stream has applied since. So whoever writes rows of a stream
 past it, a repair or a table that is filled again, does it in such a moment, for a few rows at a time:
@@ -12,7 +12,7 @@ past it, a repair or a table that is filled again, does it in such a moment, for
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,10 +41,10 @@ class Quiet:
 
 
 @contextmanager
-def quiet(plan: StreamPlan, session: Session, relation: str) -> Iterator[Quiet]:
-    """Nobody writes the source's table meanwhile. Raises RepairRefused where writers or the stream take too long."""
+def quiet(plan: StreamPlan, session: Session, relations: Sequence[str]) -> Iterator[Quiet]:
+    """Nobody writes these tables meanwhile. Raises RepairRefused where writers or the stream take too long."""
     _catch_up(plan, session, CATCH_UP_SECONDS)  # a stream that is behind, or does not run, makes no writer wait
-    with connected(plan.source_url, "source") as source, _locked(plan, source, relation):
+    with connected(plan.source_url, "source") as source, _locked(plan, source, relations):
         _catch_up(plan, session, QUIET_SECONDS)
         target = session.conn
         target.execute(session.begin())
@@ -57,15 +57,17 @@ def quiet(plan: StreamPlan, session: Session, relation: str) -> Iterator[Quiet]:
 
 
 @contextmanager
-def _locked(plan: StreamPlan, source: psycopg.Connection, relation: str) -> Iterator[None]:
+def _locked(plan: StreamPlan, source: psycopg.Connection, relations: Sequence[str]) -> Iterator[None]:
+    names = sql.SQL(", ").join(map(table, relations))
     try:
         with source.transaction():
             source.execute("SELECT set_config('lock_timeout', %s, true)", (f"{int(LOCK_SECONDS * 1000)}ms",))
-            source.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(table(relation)))
+            source.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(names))
             source.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL jit = off")
             yield
     except psycopg.errors.LockNotAvailable as error:
-        raise RepairRefused(plan.name, f"{relation} had open writers for longer than {LOCK_SECONDS:g} s") from error
+        busy = f"{', '.join(relations)} had open writers for longer than {LOCK_SECONDS:g} s"
+        raise RepairRefused(plan.name, busy) from error
 
 
 def _catch_up(plan: StreamPlan, session: Session, seconds: float) -> None:

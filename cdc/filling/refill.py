@@ -92,7 +92,7 @@ class _Refill:
             if self.watch.stop.is_set():
                 raise Stopped
             try:
-                with quiet(self.plan, self.session, self.mapping.source_table) as ends:
+                with quiet(self.plan, self.session, self.mapping.tables_read) as ends:
                     return self._fill(ends, part)
             except RepairRefused:
                 if attempt == ATTEMPTS:

@@ -85,7 +85,7 @@ class _Batch:
         return self.forward if self.plan.direction == "forward" else self.forward.reverse()
 
     def run(self) -> Repaired:
-        with quiet(self.plan, self.session, self.mapping.source_table) as ends:
+        with quiet(self.plan, self.session, self.mapping.tables_read) as ends:
             written, removed = self._write(ends.source, ends.target)
         return Repaired(self.mapping.target_table, len(self.keys), written, removed)
 

@@ -20,6 +20,7 @@ from cdc.state import checkpoint
 from cdc.statements import Statements, trusted
 from cdc.streaming.batch import Ending, Part, Rekey, TableRows, Truncate, collapse, frame
 from cdc.streaming.copy_rows import Layout, Rows, frame_keys, frame_partial
+from cdc.streaming.follow import Followers
 from cdc.streaming.pgoutput import as_datetime
 from cdc.streaming.script import Step, play
 from cdc.streaming.session import Session
@@ -38,8 +39,9 @@ class Applier:
         self._session = session
         self._conn = session.conn
         self._statements = {
-            one.source_table: Statements(one, place, types.is_text) for place, one in enumerate(mappings)
+            one.source_table: Statements(one.at_target, place, types.is_text) for place, one in enumerate(mappings)
         }
+        self._followers = Followers(self._statements.values())
         self._is_open = False  # a target transaction has begun: the last part had no ending
         self._staging = Staging()
         self._rows = 0  # changes of the open transaction
@@ -120,16 +122,20 @@ class Applier:
 
     def _do_first(self, first: Truncate | Rekey) -> None:
         if isinstance(first, Truncate):
-            for layout in first.layouts:
-                self._conn.execute(self._of(layout).empty())
+            emptied = [self._of(layout) for layout in first.layouts]
+            before, after = self._followers.around([(of, None) for of in emptied])
+            self._play([*before, *(Step(of.empty()) for of in emptied), *after])
             return
         layout, of = first.layout, self._of(first.layout)
+        before, after = self._followers.around([(of, ("old", "partial"))])
         self._play(
             [
                 *self._staging.clear(),
                 *self._staging.copy(of, "old", layout.keys, frame_keys(layout, [first.old])),
                 *self._staging.copy(of, "partial", layout.columns, frame_partial(layout, [first.new])),
+                *before,
                 Step(of.rekey()),
+                *after,
             ]
         )
         self._do_changes(Part([first.new], {layout.relation.id: layout}).prepare(), [])
@@ -187,9 +193,14 @@ class Applier:
         steps = self._staging.clear()
         for rows in tables:
             steps += self._stage(rows, is_trusting=is_trusting)
-        steps += map(Step, self._removals(reversed(tables)))
+        before, after = self._followers.around([(self._of(rows.layout), rows.staged) for rows in tables])
+        steps += [*before, *map(Step, self._removals(reversed(tables)))]
         for rows in tables:
+            if rows.layout.mapping.lookups:  # references come before all that look them up
+                steps += after
+                after = []
             steps += self._add(rows, is_trusting=is_trusting)
+        steps += after
         if not self._session.is_replica:
             steps.append(Step(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE")))
         return steps
@@ -234,9 +245,9 @@ class Applier:
             column = "a row that the target does not have,"
         if column is not None:
             raise ValueMissing(self._session.stream, layout.mapping.source_table, self._key(of, "partial"), column)
-        for statement in (of.moved_out("partial"), of.update_partial(missing)):
-            if statement is not None:
-                self._conn.execute(statement)
+        before, after = self._followers.around([(of, ("partial",))])
+        changes = [Step(one) for one in (of.moved_out("partial"), of.update_partial(missing)) if one is not None]
+        self._play([*before, *changes, *after])
 
     def _refused(self, rows: TableRows, error: psycopg.Error) -> RowRefused:
         """The error of one row, by its key; the server's own words may quote values, so only its facts are used."""

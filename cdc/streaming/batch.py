@@ -98,6 +98,12 @@ class TableRows:
     deleted: Rows
     partial: Mapping[tuple[str, ...], Rows]
 
+    @property
+    def staged(self) -> tuple[str, ...]:
+        """The staging tables that get rows of it; those with missing values come on their own."""
+        roles = {"changed": self.changed, "inserted": self.inserted, "deleted": self.deleted}
+        return tuple(role for role, rows in roles.items() if rows.count)
+
 
 def collapse(changes: Iterable[bytes], layouts: Mapping[bytes, Layout]) -> list[TableChanges]:
     """The last state of each row, by table in order of appearance.

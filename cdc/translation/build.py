@@ -10,7 +10,9 @@ its column (`fit`), the rules of the mapping as a whole are checked, and its rev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as ReadOnly
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sqlglot import exp
@@ -19,9 +21,12 @@ from cdc.catalogue import Catalogue, Table
 from cdc.mapping import Mapping, NotInvertible, SourceColumn, TargetColumn
 from cdc.sql_types import parse_type, quoted
 from cdc.translation.draft import Draft, Output, source_key_of
+from cdc.translation.expressions.looked_up import reads_lookup
 from cdc.translation.fit import fit
 from cdc.translation.inverse import Lens, NoWay, all_of
+from cdc.translation.lookup_rules import derived_again, lookup_rules
 from cdc.translation.parse import ParsedMapping, parse_mapping
+from cdc.translation.references import Reference, lookups_of, references_beside, table_name, without_lookups
 from cdc.translation.refusals import NOWHERE, MappingRefused, Place, Refusal
 from cdc.translation.refuse import place_of, refuse
 from cdc.translation.residue import is_residue, residue_output
@@ -35,17 +40,32 @@ def build(file: Path, source: Catalogue, target: Catalogue) -> Mapping | list[Ma
     draft = drafted(file, source, target)
     if not isinstance(draft, Draft):
         return draft
-    problems = [_refused(file, refusal) for refusal in _rules(draft)]
-    return problems or mapping_of(draft)
+    problems = [_refused(file, refusal) for refusal in (*_rules(draft), *lookup_rules(draft))]
+    if problems or not draft.scope.lookups:
+        return problems or mapping_of(draft)
+    staged = drafted(file, source, target, is_staged=True)
+    return _at_both_ends(mapping_of(draft), mapping_of(staged)) if isinstance(staged, Draft) else staged
 
 
-def drafted(file: Path, source: Catalogue, target: Catalogue) -> Draft | list[MappingRefused]:
-    """Read and translate one file."""
+def _at_both_ends(mapping: Mapping, staged: Mapping) -> Mapping:
+    """A mapping with lookups: as it runs in the source's database, and in the target's; the way back runs in both."""
+    back = staged.way_back
+    if isinstance(back, Mapping) and isinstance(mapping.way_back, Mapping):
+        back = replace(back, staged=mapping.way_back)
+    return replace(mapping, staged=replace(staged, way_back=None), way_back=back)
+
+
+def drafted(
+    file: Path, source: Catalogue, target: Catalogue, *, is_staged: bool = False
+) -> Draft | list[MappingRefused]:
+    """Read and translate one file; `is_staged` if its statements run in the target's database."""
     try:
         parsed = parse_mapping(file, file.read_text(encoding="utf-8"))
-        if forbidden := _forbidden(parsed, source):
+        references = references_beside(file, source) if parsed.select.args.get("joins") else {}
+        if forbidden := _forbidden(parsed, source, references):
             return forbidden
         scope = _scope(parsed, source)
+        scope = replace(scope, lookups=lookups_of(parsed, scope.table, source, references, is_staged=is_staged))
         into = _target(parsed, target)
     except Refusal as refusal:
         return [_refused(file, refusal)]
@@ -58,10 +78,12 @@ def drafted(file: Path, source: Catalogue, target: Catalogue) -> Draft | list[Ma
     return Draft(parsed, scope, into, tuple(outputs), where)
 
 
-def _forbidden(parsed: ParsedMapping, source: Catalogue) -> list[MappingRefused]:
-    table = source.table(_table_name(parsed, source)) if isinstance(_from(parsed).this, exp.Identifier) else None
+def _forbidden(parsed: ParsedMapping, source: Catalogue, references: ReadOnly[str, Reference]) -> list[MappingRefused]:
+    is_named = isinstance(_from(parsed).this, exp.Identifier)
+    table = source.table(table_name(parsed.source, source)) if is_named else None
     known = frozenset(column.name.lower() for column in table.columns) if table else frozenset()
-    found = [_refused(parsed.file, refusal) for refusal in refuse(parsed.select, parsed.dialect, known)]
+    select = without_lookups(parsed.select, source, references)
+    found = [_refused(parsed.file, refusal) for refusal in refuse(select, parsed.dialect, known)]
     return list({(problem.place, problem.problem): problem for problem in found}.values())
 
 
@@ -69,15 +91,8 @@ def _from(parsed: ParsedMapping) -> exp.Expression:
     return parsed.select.args["from_"].this  # type: ignore[no-any-return]  # sqlglot types args as Any
 
 
-def _table_name(parsed: ParsedMapping, source: Catalogue) -> str:
-    table = parsed.source
-    schema = table.db
-    name = f"{schema}.{table.name}" if schema and schema.lower() not in ("public", "dbo") else table.name
-    return name if source.table(name) else name.lower()
-
-
 def _scope(parsed: ParsedMapping, source: Catalogue) -> Scope:
-    name = _table_name(parsed, source)
+    name = table_name(parsed.source, source)
     table = source.table(name)
     if table is None:
         remedy = nearest_name(name, list(source.tables))
@@ -209,11 +224,18 @@ def mapping_of(draft: Draft) -> Mapping:
         reads=tuple(SourceColumn(c.name, c.type) for c in draft.source.columns if c.name in read),
         columns=tuple(_column(output, draft) for output in draft.outputs),
         where=draft.where.sql if draft.where else None,
+        is_reference=draft.parsed.is_reference,
+        lookups=tuple(lookup.looked_up for lookup in draft.scope.lookups.values()),
+        again=derived_again(draft),
         way_back=back,
     )
 
 
 def _column(output: Output, draft: Draft) -> TargetColumn:
+    return replace(_plain_column(output, draft), looked_up=reads_lookup(output.node, draft.scope))
+
+
+def _plain_column(output: Output, draft: Draft) -> TargetColumn:
     term, column = output.term, output.column
     way = term.way
     kept = next((one for one in draft.outputs if one.residue_of == column.name), None)

@@ -54,7 +54,8 @@ def hazards(output: Output, scope: Scope) -> tuple[Hazard, ...]:
     """Everything that can go wrong with the rows of one output, in the order in which it must be asked."""
     if output.residue_of:  # it has what its column has
         return ()
-    found = [*_of(output.node, scope), *_of_fit(output, scope), *_of_texts(output.term.columns, scope.table)]
+    found = [*_of_lookups(output, scope), *_of(output.node, scope), *_of_fit(output, scope)]
+    found += _of_texts(output.term.columns, scope.table)
     asked = {hazard.condition.removeprefix("NOT ") for hazard in found}
     guard = all_of([one for one in getattr(output.term.way, "guards", ()) if not _is_asked(one, asked)])
     if guard:
@@ -67,6 +68,17 @@ def _is_asked(guard: str, asked: set[str]) -> bool:
     """Whether a guard only says again that none of the hazards before it holds: asking twice would cost twice."""
     inner = guard.removeprefix("(").removesuffix(") IS NOT FALSE")
     return bool({guard, f"({guard})", inner} & asked)
+
+
+def _of_lookups(output: Output, scope: Scope) -> Iterator[Hazard]:
+    """A code that its reference does not have; none where a foreign key promises it."""
+    used = {column.table.lower() for column in output.node.find_all(exp.Column)}
+    for lookup in (one for alias, one in scope.lookups.items() if alias in used and not one.is_enforced):
+        own = [(key.name, quoted(column.name)) for column, key in lookup.pairs]
+        is_given = " AND ".join(f"{sql} IS NOT NULL" for _, sql in own)
+        table = lookup.reference.table.name
+        condition = f"{is_given} AND {lookup.sql(own[0][0], own)} IS NULL"
+        yield Hazard(f"finds no row in {table}", condition, f"rows of {table} for these codes, or a foreign key")
 
 
 def _of(node: exp.Expression, scope: Scope) -> Iterator[Hazard]:

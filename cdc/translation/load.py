@@ -48,8 +48,9 @@ def load(path_dir: Path, source: Catalogue, target: Catalogue) -> tuple[Mapping,
 
 
 def parents_first(mappings: Iterable[Mapping], catalogue: Catalogue) -> tuple[Mapping, ...]:
-    """The mappings so that a target table comes after the tables it refers to in the catalogue."""
-    by_table = {mapping.target_table: mapping for mapping in mappings}
+    """The mappings so that a target table comes after the tables it refers to in the catalogue, and looks up."""
+    first = sorted(mappings, key=lambda mapping: not mapping.is_reference)
+    by_table = {mapping.target_table: mapping for mapping in first}
     return tuple(by_table[name] for name in catalogue.parents_first(tuple(by_table)))
 
 

@@ -19,6 +19,7 @@ from cdc.translation.syntax import unreadable
 
 DIALECTS = ("oracle", "tsql", "mysql", "postgres", "db2")
 HEADER = ("target", "key", "dialect")
+OPTIONAL = ("reference",)
 _LINE = re.compile(r"^\s*--\s*(\w+)\s*:\s*(.*?)\s*$")
 _REVERSE = re.compile(r"^\s*--\s*reverse\s*:\s*$", re.MULTILINE | re.IGNORECASE)
 _BYTES_MAX = 256 * 1024
@@ -34,6 +35,7 @@ class ParsedMapping:
     dialect: str
     select: exp.Select
     reverse: exp.Select | None = None
+    is_reference: bool = False
 
     @property
     def source(self) -> exp.Table:
@@ -58,14 +60,29 @@ def parse_mapping(file: Path, text: str) -> ParsedMapping:
         raise Refusal("the line '-- reverse:' stands twice", "Keep one of them.")
     select = _statement(forward, dialect)
     reverse = _statement("\n" * forward.count("\n") + back[0], "postgres") if back else None
-    return ParsedMapping(file, header["target"].lower(), key, dialect, select, reverse)
+    return ParsedMapping(file, header["target"].lower(), key, dialect, select, reverse, _is_reference(header))
+
+
+def is_reference(text: str) -> bool:
+    """Whether a mapping's file declares its table as one that others may look rows up in."""
+    try:
+        return _is_reference(_header(text))
+    except Refusal:
+        return False
+
+
+def _is_reference(header: dict[str, str]) -> bool:
+    said = header.get("reference", "false").lower()
+    if said not in ("true", "false"):
+        raise Refusal("the line '-- reference:' says neither true nor false", "For example: -- reference: true")
+    return said == "true"
 
 
 def _header(text: str) -> dict[str, str]:
     header: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         match = _LINE.match(line)
-        if match and match[1].lower() in HEADER:
+        if match and match[1].lower() in HEADER + OPTIONAL:
             name = match[1].lower()
             if name in header:
                 raise Refusal(f"the line '-- {name}:' stands twice", "Keep one of them.", Place(number))

@@ -15,8 +15,8 @@ from cdc.translation.refusals import NOWHERE, Place, Refusal
 
 _ONE_TABLE = "A mapping reads one table, row by row; make a file of its own for each table."
 _LOOKUP = (
-    "Write the rows of a small code table as DECODE or CASE, which changes with the mapping and has a way back; make a "
-    "file of its own for any other table."
+    "Make a file of its own for each table. One with the line '-- reference: true', for a small code table, may be "
+    "looked up in other files: LEFT JOIN ... ON by its key."
 )
 _CONSTANT = "Map a column of the table instead: the same row must give the same result at any time."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -12,6 +13,9 @@ from cdc.catalogue import Column, Table
 from cdc.sql_types import SqlType, literal, parse_type, quoted
 from cdc.translation.inverse import NoWay, Way, identity
 from cdc.translation.refusals import Refusal
+
+if TYPE_CHECKING:
+    from cdc.translation.references import Lookup
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,17 @@ Translate = Callable[[exp.Expression, "Scope"], Term]
 
 @dataclass(frozen=True)
 class Scope:
-    """What names mean: the source table, the dialect, and SQL that stands in for columns (to check a way back)."""
+    """What names mean: the source table, the dialect, and SQL that stands in for columns (to check a way back).
+
+    `lookups` are the joined references by their alias in lower case.
+    """
 
     table: Table
     alias: str
     dialect: str
     handlers: Mapping[type[exp.Expression], Translate]
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, Lookup] = field(default_factory=dict)
 
     def term(self, node: exp.Expression) -> Term:
         """Translate one expression. Raises Refusal for everything that is not known to mean the same."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from sqlglot import exp
 
 from cdc.sql_types import BOOLEAN, NULL
-from cdc.translation.expressions import calendar, cases, casts, dates, joins, numbers, texts
+from cdc.translation.expressions import calendar, cases, casts, dates, joins, looked_up, numbers, texts
 from cdc.translation.expressions import library_calls as library
 from cdc.translation.inverse import NoWay
 from cdc.translation.refusals import Refusal
-from cdc.translation.terms import Scope, Term, Translate, column_term, joined, literal_term, lost
+from cdc.translation.terms import Scope, Term, Translate, joined, literal_term, lost
 
 _COMPARED: dict[type[exp.Expression], str] = {
     exp.EQ: "=",
@@ -151,7 +151,7 @@ def _inner(node: exp.Expression, scope: Scope) -> Term:
 
 
 HANDLERS: dict[type[exp.Expression], Translate] = {
-    exp.Column: column_term,
+    exp.Column: looked_up.column,
     exp.Literal: literal_term,
     exp.National: lambda node, _: literal_term(exp.Literal.string(node.name), _),
     exp.Null: _null,

@@ -54,6 +54,7 @@ def way_back(draft: Draft) -> Mapping:
         reads=tuple(SourceColumn(c.name, c.type) for c in draft.target.columns if c.name in read),
         columns=tuple(_column(providers[c.name]) for c in draft.source.columns if c.name in providers),
         consistent=" AND ".join(_agreements(draft, providers)) or None,
+        is_reference=draft.parsed.is_reference,
     )
 
 
