@@ -48,7 +48,8 @@ _TABLES: tuple[LiteralString, ...] = (
             coalesce(wal_status, 'lost') || CASE WHEN active THEN ', read' ELSE ', not read' END,
             NULL, confirmed_flush_lsn, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
             pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL, NULL
-        FROM pg_replication_slots WHERE slot_name LIKE 'strangler\\_%' AND database = current_database()""",
+        FROM pg_replication_slots WHERE slot_name LIKE 'strangler\\_%'
+            AND database = current_database() AND NOT temporary""",
 )
 
 

@@ -110,15 +110,16 @@ def _as_copied(tell: Tell) -> Callable[[str, int], None]:
 def verify_screen(results: Sequence[VerifyResult]) -> RenderableType:
     """One row a table and direction, the rows that differ by key and column, and the control totals that differ.
 
-    Values are shown where they were asked for.
+    `at` is the place of the log at which both sides were compared; where they were not, the reason is told. Values
+    are shown where they were asked for.
     """
-    table = Table("direction", "table", "rows", "differences", "missing", "extra", "changed")
+    table = Table("direction", "table", "rows", "differences", "missing", "extra", "changed", "at")
     rows = Table("direction", "table", "key", "", "columns", "legacy", "modern", title="Rows that differ (a sample)")
     totals = Table("table", "column", "currency", "legacy", "modern", title="Control totals that differ")
     for result in results:
         for one in result.tables:
             counts = (one.rows, one.differences, one.missing, one.extra, one.changed)
-            table.add_row(result.direction, one.target, *(f"{number:,}" for number in counts))
+            table.add_row(result.direction, one.target, *(f"{number:,}" for number in counts), one.position or "-")
             for detail in one.details:
                 values = (_pairs(detail.legacy), _pairs(detail.modern))
                 key = ", ".join(map(str, detail.key))
@@ -128,7 +129,12 @@ def verify_screen(results: Sequence[VerifyResult]) -> RenderableType:
             if total.legacy != total.modern:
                 facts = (total.currency or "", str(total.legacy), str(total.modern))
                 totals.add_row(one.target, total.column, *facts)
-    return Group(table, *(part for part in (rows, totals) if part.row_count))
+    reasons = [
+        f"{one.direction}: not at one place of the log ({one.not_aligned}); what differed was looked at until it stayed"
+        for one in results
+        if one.not_aligned
+    ]
+    return Group(table, *reasons, *(part for part in (rows, totals) if part.row_count))
 
 
 def _pairs(values: Mapping[str, str | None] | None) -> str:

@@ -1,9 +1,9 @@
 """Both databases by the same mapping: equal, or which keys differ, while writes go on.
 
-For every mapping, parents first: sums of hashes per half-open range of the key on both sides at once; where they
-differ, sums per bucket; where those differ, keys; and these are looked at again until the difference is settled
-(settle.py). Nothing is paused and no snapshot is held longer than one statement. Values never leave the databases,
-except keys, control totals, and those that somebody asked to see.
+For every mapping, parents first, both sides are compared at one place of the source's log (aligned.py, compare.py):
+what differs there is a difference, except for the few keys that were written between both snapshots: those are compared
+at other places. Where no snapshots can be had, what differs is looked at until it is settled (settle.py). Nothing is
+paused. Values never leave the databases, except keys, control totals, and those that somebody asked to see.
 
 The comparison is the same in both directions. The direction says which side is the truth, and so what the stream in
 between still has to bring: a row is `missing` or `extra` on the side that follows.
@@ -15,7 +15,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -27,12 +27,13 @@ import psycopg
 
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load_mappings
-from cdc.verification.key_ranges import key_ranges
-from cdc.verification.settle import Hashes, Look, settle
+from cdc.verification.aligned import View, Views
+from cdc.verification.compare import Found, compare_again, compare_all, compare_since
+from cdc.verification.settle import Hashes, Look, Settled, settle
 from cdc.verification.verify_details import Detail, details_of, kind_of
 from cdc.verification.verify_sides import Direction, Sides, connect
-from cdc.verification.verify_since import Asking, Mark, find_mark, keep_marks, mark_now, touched_keys
-from cdc.verification.verify_sql import Comparison, Key, Range, Side
+from cdc.verification.verify_since import Mark, find_mark, keep_marks, mark_now
+from cdc.verification.verify_sql import Comparison, Key, Side
 from config.errors import NotConfigured
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int], None]
 
-ROWS_PER_RANGE = 1_000_000
-KEYS_MAX = 10_000  # differing keys of one table that are looked at; more are not told one by one
 SAMPLE = 20
-BUCKETS_AT_ONCE = 16
 SETTLE_SECONDS, DEADLINE_SECONDS = 0.5, 20.0
 
 
@@ -59,7 +57,10 @@ class Total:
 
 @dataclass(frozen=True)
 class TableResult:
-    """What is known of one table; `differences` counts `keys`, all of them only if `is_complete`."""
+    """What is known of one table; `differences` counts `keys`, all of them only if `is_complete`.
+
+    `position` is the place of the source's log at which both sides were compared; None where they were not at one.
+    """
 
     target: str
     rows: int
@@ -73,16 +74,18 @@ class TableResult:
     is_complete: bool = True
     totals: tuple[Total, ...] = ()
     details: tuple[Detail, ...] = ()  # of the sample
+    position: str | None = None
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """The result of one verification of a capability."""
+    """The result of one verification of a capability; `not_aligned` says why it was not at one place of the log."""
 
     direction: Direction
     tables: tuple[TableResult, ...]
     seconds: float
     equal: bool
+    not_aligned: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,76 +131,60 @@ def verify(
             _prepare(conn)
         here = mark_now(sides.legacy, sides.modern)
         mark = None if wanted.since is None else find_mark(sides.modern, capability, wanted.since, here)
+        urls = [routes.databases[name].url for name in (sync.source, sync.target)]
+        views = stack.enter_context(closing(Views(sides, {"legacy": urls[0], "modern": urls[1]}, mappings)))
         tables = tuple(
-            _verify_table(Comparison(mapping), sides, progress or _silent, (wanted, mark)) for mapping in mappings
+            _Table(Comparison(mapping), sides, views, wanted).verify(progress or _silent, mark) for mapping in mappings
         )
         equal = all(table.differences == 0 and table.is_complete for table in tables)
-        result = VerifyResult(direction, tables, monotonic() - started, equal)
+        result = VerifyResult(direction, tables, monotonic() - started, equal, views.why_not)
         if mark is None:
             _store(sides.modern, capability, result, here)
     return result
 
 
-def _verify_table(
-    comparison: Comparison, sides: Sides, progress: Progress, asked: tuple[Wanted, Mark | None]
-) -> TableResult:
-    wanted, mark = asked
-    name = comparison.mapping.target_table
-    touched = None
-    if mark is not None:
-        touched = touched_keys(comparison, mark, Asking(sides.both, sides.catch_up), KEYS_MAX)
-    if touched is None:
-        rows, candidates, is_complete = _compare_ranges(comparison, sides, progress)
-    else:
-        rows, candidates, is_complete = len(touched), dict.fromkeys(touched), True
-    look = _look(comparison, sides)
-    # Where nothing is on its way, to wait for it would only cost time.
-    deadline_seconds = wanted.deadline_seconds if candidates and sides.is_followed else wanted.settle_seconds
-    settled = settle(list(candidates), look, wanted.settle_seconds, deadline_seconds)
-    found = settled.differences
-    keys = tuple(sorted(found, key=str))
-    kinds = Counter(kind_of(*pair) for pair in found.values())
-    return TableResult(
-        target=name,
-        rows=rows,
-        differences=len(found),
-        sample_keys=keys[:SAMPLE],
-        keys=keys,
-        missing=kinds["missing"],
-        extra=kinds["extra"],
-        changed=kinds["changed"],
-        unsettled=settled.unsettled,
-        is_complete=is_complete,
-        totals=_totals(comparison, sides),
-        details=details_of(comparison, keys[:SAMPLE], found, sides.both, with_values=wanted.with_values),
-    )
+@dataclass(frozen=True)
+class _Table:
+    """One table of a verification."""
 
+    comparison: Comparison
+    live: Sides
+    views: Views
+    wanted: Wanted
 
-def _compare_ranges(comparison: Comparison, sides: Sides, progress: Progress) -> tuple[int, dict[Key, None], bool]:
-    """The rows of a table, the keys that differ at a first look, and whether these are all of them."""
-    rows, candidates, is_complete = 0, dict[Key, None](), True
-    for part in key_ranges(comparison, "modern", ROWS_PER_RANGE, partial(sides.ask, "modern")):
-        legacy, modern = sides.both(partial(comparison.sums, part=part))
-        rows += max(legacy[0][0], modern[0][0])
-        progress(comparison.mapping.target_table, rows)
-        if legacy[0] != modern[0]:
-            is_complete = _collect(comparison, sides, part, candidates) and is_complete
-    return rows, candidates, is_complete
+    def verify(self, progress: Progress, mark: Mark | None) -> TableResult:
+        """Compare it, whole or what was written since."""
+        name = self.comparison.mapping.target_table
+        seen = None if mark is None else compare_since(self.comparison, self.views, mark)
+        if seen is None:
+            seen = compare_all(self.comparison, self.live, self.views, partial(progress, name))
+        compare_again(self.comparison, self.views, seen)
+        settled = self._settle(seen)
+        found = {**seen.differing, **settled.differences}
+        keys = tuple(sorted(found, key=str))
+        kinds = Counter(kind_of(*pair) for pair in found.values())
+        both = self.views.now().sides.both if seen.position else self.live.both
+        return TableResult(
+            target=name,
+            rows=seen.rows,
+            differences=len(found),
+            sample_keys=keys[:SAMPLE],
+            keys=keys,
+            missing=kinds["missing"],
+            extra=kinds["extra"],
+            changed=kinds["changed"],
+            unsettled=settled.unsettled,
+            is_complete=seen.is_complete,
+            totals=_totals(self.comparison, self.views.now()),
+            details=details_of(self.comparison, keys[:SAMPLE], found, both, with_values=self.wanted.with_values),
+            position=seen.position,
+        )
 
-
-def _collect(comparison: Comparison, sides: Sides, part: Range, candidates: dict[Key, None]) -> bool:
-    """Add the keys of a range that differ; false where there are more than can be looked at."""
-    legacy, modern = sides.both(partial(comparison.buckets, part=part))
-    ours = {row[0]: row[1:] for row in legacy}
-    theirs = {row[0]: row[1:] for row in modern}
-    differing = sorted(bucket for bucket in ours.keys() | theirs.keys() if ours.get(bucket) != theirs.get(bucket))
-    for start in range(0, len(differing), BUCKETS_AT_ONCE):
-        if len(candidates) > KEYS_MAX:
-            return False
-        some = differing[start : start + BUCKETS_AT_ONCE]
-        left, right = sides.both(partial(comparison.keys, part=part, buckets=some))
-        candidates |= dict.fromkeys(tuple(row[1:]) for row in set(left) ^ set(right))
-    return True
+    def _settle(self, seen: Found) -> Settled:
+        # Where nothing is on its way, to wait for it would only cost time.
+        has_news = seen.doubtful and self.live.is_followed
+        seconds = self.wanted.deadline_seconds if has_news else self.wanted.settle_seconds
+        return settle(list(seen.doubtful), _look(self.comparison, self.live), self.wanted.settle_seconds, seconds)
 
 
 def _look(comparison: Comparison, sides: Sides) -> Look:
@@ -213,11 +200,13 @@ def _look(comparison: Comparison, sides: Sides) -> Look:
     return Look(truth, follower, sides.catch_up)
 
 
-def _totals(comparison: Comparison, sides: Sides) -> tuple[Total, ...]:
-    columns, statement = comparison.totals("legacy")
-    if statement is None:
+def _totals(comparison: Comparison, view: View) -> tuple[Total, ...]:
+    """Sums of money by currency, without the rows that are in flight between both snapshots."""
+    columns = comparison.money
+    if not columns:
         return ()
-    legacy, modern = sides.both(lambda side: (str(comparison.totals(side)[1]), {}))
+    keys = view.in_flight(comparison)
+    legacy, modern = view.sides.both(partial(comparison.totals, without=sorted(keys or (), key=str)))
     ours, theirs = ({row[0]: row[1:] for row in rows} for rows in (legacy, modern))
     zero = (Decimal(0),) * len(columns)
     return tuple(

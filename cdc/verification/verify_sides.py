@@ -38,8 +38,7 @@ class Sides:
 
     def ask(self, side: Side, statement: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
         """All rows of one statement on one side."""
-        conn = self.legacy if side == "legacy" else self.modern
-        return conn.execute(statement.encode(), parameters).fetchall()
+        return self.on(side).execute(statement.encode(), parameters).fetchall()
 
     def both(self, make: Callable[[Side], tuple[str, dict[str, object]]]) -> tuple[list[Any], list[Any]]:
         """The rows of legacy and modern."""
@@ -52,8 +51,7 @@ class Sides:
         source, target = self._ends
         if target.execute("SELECT to_regclass('strangler.stream')").fetchone() == (None,):
             return True
-        with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a standby; its primary has heartbeats of its own
-            emit_heartbeat(source, datetime.now(UTC))  # a place that the stream reaches even where nobody writes
+        self.beat("legacy" if self.direction == "forward" else "modern")
         position = (source.execute("SELECT pg_current_wal_insert_lsn()").fetchone() or (None,))[0]
         query = "SELECT position >= %s FROM strangler.stream WHERE name = %s AND state = 'streaming'"
         while True:
@@ -63,6 +61,15 @@ class Sides:
             if monotonic() >= deadline:
                 return False
             sleep(LOOK_SECONDS)
+
+    def beat(self, side: Side) -> None:
+        """Put a place into that side's log that a stream reaches even where nobody writes."""
+        with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a standby; its primary has heartbeats of its own
+            emit_heartbeat(self.on(side), datetime.now(UTC))
+
+    def on(self, side: Side) -> psycopg.Connection[Any]:
+        """The connection to a side."""
+        return self.legacy if side == "legacy" else self.modern
 
     @cached_property
     def is_followed(self) -> bool:
@@ -79,9 +86,14 @@ def connect(routes: Routes, name: str) -> psycopg.Connection[Any]:
     database = routes.databases.get(name)
     if database is None:
         raise NotConfigured(f"databases.{name}", "verify")
+    return connect_url(database.url, name)
+
+
+def connect_url(url: str, name: str) -> psycopg.Connection[Any]:
+    """The same by its URL."""
     try:
         return psycopg.connect(
-            database.url, autocommit=True, application_name="strangler-verify", options=SETTINGS, connect_timeout=10
+            url, autocommit=True, application_name="strangler-verify", options=SETTINGS, connect_timeout=10
         )
     except psycopg.OperationalError as error:
         raise DatabaseDown(name, str(error)) from error

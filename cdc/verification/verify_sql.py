@@ -52,6 +52,11 @@ class Comparison:
         first = self._column(self.mapping.key[0])
         return first.sources[:1] == self.mapping.source_key[:1] and first.expression == quoted(first.sources[0])
 
+    @property
+    def has_own_key(self) -> bool:
+        """Whether the key is made of the source's key alone, so that a change in the log tells it."""
+        return all(set(self._column(name).sources) <= set(self.mapping.source_key) for name in self.mapping.key)
+
     def bound(self, side: Side) -> str:
         """The first key that many rows after another one: parameters low, rows."""
         name, table, low = self._first(side)
@@ -70,10 +75,28 @@ class Comparison:
         rows, parameters = self._rows(side, part)
         return _finished(f"SELECT count(*), coalesce(sum({self._hash}), 0) FROM ({rows}) AS m"), parameters
 
-    def count(self, side: Side) -> Statement:
-        """The number of rows."""
-        rows, parameters = self._rows(side, Range())
-        return _finished(f"SELECT count(*) FROM ({rows}) AS m"), parameters
+    def sums_of(self, side: Side, part: Range, keys: Sequence[Key]) -> Statement:
+        """The same of some keys' rows in that range, found by the primary key's index."""
+        rows, parameters = self._rows(side, part, keys)
+        return _finished(f"SELECT count(*), coalesce(sum({self._hash}), 0) FROM ({rows}) AS m"), parameters
+
+    def count(self, side: Side, keys: Sequence[Key] | None = None) -> Statement:
+        """The number of rows and the sum of their keys' hashes; of some keys only, if they are given."""
+        rows, parameters = self._rows(side, Range(), keys)
+        return _finished(f"SELECT count(*), coalesce(sum({self._key_hash}), 0) FROM ({rows}) AS m"), parameters
+
+    def keyed(self, side: Side, keys: Sequence[tuple[str, ...]]) -> Statement:
+        """The keys of that side's own table, whose values are given as texts, as the comparison has them."""
+        if side == "legacy":
+            types = {column.name: column.type for column in self.mapping.reads}
+            own = [(name, types[name]) for name in self.mapping.source_key]
+        else:
+            own = list(zip(self.mapping.key, self.key_types, strict=True))
+        arrays = ", ".join(f"{_parameter(f'k{n}')}::text[]::{kind}[]" for n, (_, kind) in enumerate(own))
+        names = ", ".join(quoted(name) for name, _ in own)
+        rows = f"(SELECT * FROM unnest({arrays}) AS k({names})) AS s"
+        text = self.mapping.select_keys(rows, "true") if side == "legacy" else f"SELECT {self._key} FROM {rows}"
+        return _finished(text), {f"k{n}": [key[n] for key in keys] for n in range(len(own))}
 
     def touched(self, side: Side, xid: int, most: int) -> Statement:
         """Keys of rows that a transaction wrote which is not older than one; of legacy also of rows left out."""
@@ -137,17 +160,25 @@ class Comparison:
             outputs += [f"{quoted(column.name)}::text" for column in self.mapping.columns]
         return _finished(f"SELECT {self._key}, {', '.join(outputs)} FROM ({rows}) AS m"), parameters
 
-    def totals(self, side: Side) -> tuple[tuple[str, ...], str | None]:
-        """The columns of money and the sums of them by currency; no statement where there are none."""
+    @property
+    def money(self) -> tuple[str, ...]:
+        """The columns of money: exact numbers that are not in the key."""
         kinds = {column.name: parse_type(column.type) for column in self.mapping.columns}
-        money = tuple(name for name, kind in kinds.items() if kind.base == "numeric" and name not in self.mapping.key)
-        if not money:
-            return (), None
-        currency = next((name for name in _CURRENCY if name in kinds), None)
-        rows, _ = self._rows(side, Range())
+        return tuple(name for name, kind in kinds.items() if kind.base == "numeric" and name not in self.mapping.key)
+
+    def totals(self, side: Side, without: Sequence[Key] = ()) -> Statement:
+        """The sums of the columns of money by currency, of all rows but those of some keys."""
+        names = {column.name for column in self.mapping.columns}
+        currency = next((name for name in _CURRENCY if name in names), None)
+        rows, parameters = self._rows(side, Range())
+        where = ""
+        if without:
+            wanted, of_keys = self._wanted(without)
+            where = f" WHERE ({self._key}) NOT IN (SELECT {self._key} FROM {wanted})"
+            parameters |= of_keys
         group = quoted(currency) + "::text" if currency else "NULL::text"
-        sums = ", ".join(f"coalesce(sum({quoted(name)}), 0)" for name in money)
-        return money, _finished(f"SELECT {group}, {sums} FROM ({rows}) AS m GROUP BY 1 ORDER BY 1")
+        sums = ", ".join(f"coalesce(sum({quoted(name)}), 0)" for name in self.money)
+        return _finished(f"SELECT {group}, {sums} FROM ({rows}) AS m{where} GROUP BY 1 ORDER BY 1"), parameters
 
     def _first(self, side: Side) -> tuple[str, str, str]:
         """The key's first column on a side, that side's table, and the parameter that is a value of the column."""
@@ -157,15 +188,19 @@ class Comparison:
             return first.expression, quoted_table(self.mapping.source_table), low
         return quoted(first.name), quoted_table(self.mapping.target_table), low
 
-    def _rows(self, side: Side, part: Range) -> Statement:
+    def _rows(self, side: Side, part: Range, keys: Sequence[Key] | None = None) -> Statement:
+        """What a side has in a range; only the rows of some keys, if they are given."""
         first = self._column(self.mapping.key[0])
-        table = self.mapping.target_table if side == "modern" else self.mapping.source_table
         name = quoted(first.name) if side == "modern" else first.expression
         tests, parameters = _tests(name, first.type, part)
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
+        table = quoted_table(self.mapping.target_table if side == "modern" else self.mapping.source_table)
+        if keys is not None:
+            table, of_keys = self._source_rows(side, keys)
+            parameters |= of_keys
         if side == "modern":
-            return f"SELECT {self._modern} FROM {quoted_table(table)}{where}", parameters
-        inner = f"(SELECT * FROM {quoted_table(table)}{where}) AS s" if tests else None
+            return f"SELECT {self._modern} FROM {table}{where}", parameters
+        inner = f"(SELECT * FROM {table}{where}) AS s" if tests or keys is not None else None
         return self.mapping.select(inner), parameters
 
     def _source_rows(self, side: Side, keys: Sequence[Key]) -> Statement:
@@ -218,11 +253,15 @@ class Comparison:
     def _hash(self) -> str:
         # A record's hash is linear in those of its values, so two rows that swap a value would keep their sum: the key
         # is the seed of every value.
-        return f"hash_record_extended(ROW({', '.join(self._values)}), hash_record_extended(ROW({self._key}), 1))"
+        return f"hash_record_extended(ROW({', '.join(self._values)}), {self._key_hash})"
+
+    @property
+    def _key_hash(self) -> str:
+        return f"hash_record_extended(ROW({self._key}), 1)"
 
     @property
     def _bucket(self) -> str:
-        return f"(hash_record_extended(ROW({self._key}), 1) & {BUCKETS - 1})::int"
+        return f"({self._key_hash} & {BUCKETS - 1})::int"
 
     def _column(self, name: str) -> TargetColumn:
         return next(column for column in self.mapping.columns if column.name == name)

@@ -211,8 +211,9 @@ def sync_verify(
 ) -> None:
     """Compare both databases by the mapping, while writes go on. Exit 6 if they differ.
 
-    Rows that differ are named by key and column, a sample of 20 a table; so are sums of money by currency. With --since
-    it begins where the last equal one began that is as old; rows that were removed are found by counting.
+    While the stream runs, both sides are seen at one place of the log, by a slot that is gone in a moment. Rows that
+    differ are named by key and column, a sample of 20 a table; so are sums of money by currency. With --since only rows
+    are compared that were written since an equal verification; of all others the number and the keys are.
 
     Example: strangler sync verify accounts --direction forward
 

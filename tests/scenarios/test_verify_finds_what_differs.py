@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from cdc.verification import verify as verifying
+from cdc.verification import compare as comparing
 from cdc.verification.verify import TableResult, VerifyResult, Wanted, verify
 from config.errors import NothingVerified
 from tests.support.mapped_pair import Pair, mapped_pair
@@ -179,7 +179,7 @@ def test_a_row_that_is_being_written_is_not_reported_but_one_that_stays_wrong_is
 
 
 def test_ranges_cover_every_row_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifying, "ROWS_PER_RANGE", 7)
+    monkeypatch.setattr(comparing, "ROWS_PER_RANGE", 7)
     assert run(pair).equal
     pair.modern.execute("DELETE FROM posting")
     pair.modern.execute("DELETE FROM account WHERE account_id IN ('2000000001', '2000000008', '2000000200')")
@@ -189,8 +189,8 @@ def test_ranges_cover_every_row_once(pair: Pair, monkeypatch: pytest.MonkeyPatch
 
 
 def test_more_differences_than_can_be_named_are_not_called_equal(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifying, "KEYS_MAX", 20)
-    monkeypatch.setattr(verifying, "BUCKETS_AT_ONCE", 8)
+    monkeypatch.setattr(comparing, "KEYS_MAX", 20)
+    monkeypatch.setattr(comparing, "BUCKETS_AT_ONCE", 8)
     pair.modern.execute("UPDATE posting SET note = 'x'")
     found = table(run(pair), "posting")
     assert not found.is_complete
