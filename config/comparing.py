@@ -97,6 +97,34 @@ def _texts(value: Any) -> Any:
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 
 
+_CARRIES = re.compile(r"(path|query):([^\s:]+)\Z|body:(\$.+)\Z")
+
+
+def _carrier(value: Any) -> Any:
+    found = _CARRIES.match(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{value!r} is none of path:NAME, query:NAME and body:$.PATH, as in path:transfer_id")
+    if found[3] and any(step.deep for step in parse_pattern(found[3])):
+        raise ValueError(f"{value!r} says .. and is no one place; write the path of the member, as in body:$.reverses")
+    return value
+
+
+Carrier = Annotated[str, BeforeValidator(_carrier), Field(examples=["path:transfer_id", "query:id", "body:$.reverses"])]
+
+
+class Id(Model):
+    """An id that each side assigns itself: pairs of answers teach which belong together."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_.-]+$", examples=["transfer"])
+    carried: tuple[Carrier, ...] = Field(
+        default=(), description="where requests of the capability carry it: there a copy gets the other side's id"
+    )
+
+
+def _id(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
 class Rule(Model):
     """One place where a difference of one kind is none, and the reason why."""
 
@@ -120,6 +148,9 @@ class Rule(Model):
     order: Literal["any"] | None = Field(default=None, description="a list whose order means nothing")
     key: Texts | None = Field(default=None, description="the members that identify a member of the list")
     codes: dict[str, str] | None = Field(default=None, description="legacy's code to modern's", min_length=1)
+    id: Annotated[Id | None, BeforeValidator(_id, json_schema_input_type=str | Id | None)] = Field(
+        default=None, description="an id that each side assigns itself", examples=["transfer"]
+    )
 
     @field_validator("time")
     @classmethod
@@ -143,9 +174,11 @@ class Rule(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Rule:
         if not self.treatments:
-            raise ValueError("the rule treats nothing: add tolerance, case, trim, order, key, codes, date or another")
+            raise ValueError("the rule treats nothing: add tolerance, case, trim, order, key, codes, id or another")
         if self.order and self.key:
             raise ValueError("order and key exclude each other: a key already makes the order meaningless")
+        if self.id and len(self.treatments) > 1:
+            raise ValueError("an id is compared by its partner alone; give other treatments a path of their own")
         return self
 
     @property
@@ -156,6 +189,7 @@ class Rule(Model):
 
 TREATMENTS = (
     "tolerance", "number", "minor_unit", "time", "date", "case", "trim", "null_is_absent", "order", "key", "codes",
+    "id",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ def reference_problems(routes: Routes) -> tuple[Problem, ...]:
         *(problem for name, one in routes.upstreams.items() for problem in _upstream(name, one)),
         *_cookies(routes),
         *_write_policies(routes),
+        *_ids(routes),
         *_ties(routes),
     )
 
@@ -67,6 +68,24 @@ def _write_policies(routes: Routes) -> Iterator[Problem]:
                 f"{reading.name!r} is no route that is read by GET",
                 "the name of a GET route",
             )
+
+
+def _ids(routes: Routes) -> Iterator[Problem]:
+    """An id that a dry run assigned is gone with it, and a parameter that no path has carries none."""
+    for index, route in enumerate(routes.routes):
+        beside = [one for one in routes.routes if one.capability == route.capability]
+        parameters = {name for one in beside for name in one.pattern.parameters}
+        for number, rule in enumerate(route.compare.rules):
+            where = f"routes[{index}].compare.rules[{number}].id.carried"
+            carried = rule.id.carried if rule.id is not None else ()
+            if carried and route.shadow == "dry_run":
+                what = "modern rolls a dry run back and its ids with it, so no later request can carry them"
+                yield Problem(where, what, "leave carried out, or mirror the write with {sandbox: UPSTREAM}")
+            for place in carried:
+                kind, _, name = place.partition(":")
+                if kind == "path" and name not in parameters:
+                    what = f"no route of the capability has {{{name}}} in its path"
+                    yield Problem(where, what, f"path:{min(parameters)}" if parameters else "query:id")
 
 
 def _ties(routes: Routes) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ from config.model import Routes
 from config.reader import parse_routes
 from gateway.mirroring.backlog import HELLO, Backlog, Source
 from gateway.mirroring.judging import Judge, keeper_of
+from gateway.mirroring.learning import Learning
 from gateway.mirroring.tripwire import Tripwire
 from shadow.engine import check_shared, place_of
 from shadow.observation import FrameInvalid, decode
@@ -43,6 +44,7 @@ SLICE_FRAMES_MAX = 64
 BATCH_EVENTS_MAX = 1000
 BATCH_BYTES_MAX = 16 << 20
 BATCH_SECONDS = 1.0  # a transaction costs some 3 ms whatever is in it
+LEARNED_SECONDS = 0.1  # until then requests that carry an id just learned cannot be mirrored
 STORE_RETRY_SECONDS = 1.0
 # Longer than workers take that have lost their supervisor.
 DRAIN_SECONDS = 15.0
@@ -59,33 +61,44 @@ class Comparer:
     def __init__(self, store: Store, judge: Judge, tripwire: Tripwire | None = None) -> None:
         self._tripwire = tripwire
         self.backlog = Backlog()
-        self.judge = judge
         self.store = store
+        self.learning = Learning(store)
         self._batch = Batch()
+        self._has_learned = False
         self._batch_since = 0.0
         self._batch_bytes = 0
         self._judged: set[Source] = set()
         self._greeting: set[Source] = set()
         self._invalid_frames = 0
+        self.put_judge(judge)
 
     def put_judge(self, judge: Judge) -> None:
-        """Judge by other rules from now on."""
+        """Judge by other rules from now on. Raises StoreDown, SampleKeysInvalid."""
+        keeper = keeper_of(judge, os.environ)
+        self.learning.cover(judge.ids, self._batch.events)
         self.judge = judge
+        self.store.keeper = keeper
         if self._tripwire is not None:
             self._tripwire.forget()
-        self.store.keeper = keeper_of(judge, os.environ)
+        for piece in self.learning.everything():
+            for source in self.backlog.sources:
+                source.tell_ids(piece)
 
     async def run(self) -> None:
         """Judge and store until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BATCH_SECONDS if self._batch else None):
+                async with asyncio.timeout(self._patience if self._batch else None):
                     await self.backlog.arrived.wait()
             self.judge_slice(loop.time())
-            if self._is_enough or loop.time() - self._batch_since >= BATCH_SECONDS:
+            if self._is_enough or loop.time() - self._batch_since >= self._patience:
                 await self._store_batch()
             await asyncio.sleep(0)
+
+    @property
+    def _patience(self) -> float:
+        return LEARNED_SECONDS if self._has_learned else BATCH_SECONDS
 
     @property
     def _is_enough(self) -> bool:
@@ -114,6 +127,7 @@ class Comparer:
             if self._tripwire is not None:
                 self._tripwire.look(judged)
             self._batch.add(*judged)
+            self._has_learned |= judged[1] is not None and bool(judged[1].learned)
             self._batch_bytes += len(frame)
 
     def flush(self) -> None:
@@ -123,12 +137,24 @@ class Comparer:
             for source in self._judged:
                 source.tell(source.number)
             self._judged.clear()
+            self._tell_news()
             self._batch = Batch()
             self._batch_bytes = 0
         while self._greeting:
             source = next(iter(self._greeting))
             source.tell(self.store.stored_of(source.worker))
+            for piece in self.learning.everything():
+                source.tell_ids(piece)
             self._greeting.discard(source)
+
+    def _tell_news(self) -> None:
+        """What is stored now may be used by all workers."""
+        if not self._has_learned:
+            return
+        self._has_learned = False
+        for piece in self.learning.news(self._batch.events):
+            for source in self.backlog.sources:
+                source.tell_ids(piece)
 
     async def drain(self, seconds: float) -> None:
         """Judge and store all that has arrived, as far as the time allows; what is lost is said."""
@@ -197,11 +223,8 @@ class Process:
         judge = Judge(routes)
         place = place_of(routes, Path(message["store"]))
         check_shared(place, os.environ)
-        self._comparer = Comparer(
-            Store(place, keeper=keeper_of(judge, os.environ), give_way=os.sched_yield),
-            judge,
-            Tripwire(self._origin),
-        )
+        store = Store(place, give_way=os.sched_yield)
+        self._comparer = Comparer(store, judge, Tripwire(self._origin))
         # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
         listener = socket.socket(fileno=int(message["socket"]))
         self._server = await self._loop.create_unix_server(lambda: Source(self._comparer.backlog), sock=listener)

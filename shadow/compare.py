@@ -17,13 +17,15 @@ from typing import Any, Literal
 import msgspec
 
 from shadow.body import Decoder, is_html, is_text, is_xml, read_tree
+from shadow.correspondence import Correspondence, Met
+from shadow.found import NOTHING, Found, HeadPlace, Kind, Walk
 from shadow.head_model import Head, head_of
 from shadow.json_model import Document, Unreadable
 from shadow.observation import Observation, Pair
 from shadow.redact import Redactor, head_place, installed, is_protocol_word, path_pattern, path_place
 from shadow.rules import Rules
 from shadow.unpack import unpacked
-from shadow.walk import NOTHING, Found, HeadPlace, Kind, TooDeep, Walk, walk
+from shadow.walk import TooDeep, walk
 from shadow.xml_pair import read_changed
 
 VerdictKind = Literal["equal", "equivalent", "different", "incomparable"]
@@ -53,7 +55,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What a pair means. `reason` says why it is incomparable (`malformed_json:candidate`) or no more than equivalent
     (`key_order,number_scale`); a race differed at first and agreed when both sides were asked again. `rules` are the
     names of the rules that took a difference for none; `reached` those that name something in it, if one looked.
-    `foreign` says that a field that identifies a customer has another value on each side, be it a race or not."""
+    `foreign` says that a field that identifies a customer has another value on each side, be it a race or not.
+    `learned` are ids that the pair, which agrees, has shown to belong together; they never leave the process."""
 
     kind: VerdictKind
     reason: str | None = None
@@ -62,6 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     rules: tuple[str, ...] = ()
     reached: tuple[str, ...] | None = None
     foreign: bool = False
+    learned: tuple[Met, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -80,13 +84,22 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 EQUAL = Verdict("equal")
 
 
-def compare(pair: Pair, rules: Rules, decode: Decoder | None = None, redactor: Redactor | None = None) -> Verdict:
-    """The verdict on a pair, with its second look taken into account. `redactor` is the installation's by default."""
-    verdict = judge(pair.control, pair.candidate, rules, decode, redactor)
+def compare(
+    pair: Pair,
+    rules: Rules,
+    decode: Decoder | None = None,
+    redactor: Redactor | None = None,
+    ids: Correspondence | None = None,
+) -> Verdict:
+    """The verdict on a pair, with its second look taken into account. `redactor` is the installation's by default, and
+    `ids` are those known to belong together."""
+    verdict = judge(pair.control, pair.candidate, rules, decode, redactor, ids)
     if verdict.kind != "different" or pair.again is None:
         return verdict
-    again = judge(pair.again[0], pair.again[1], rules, decode, redactor)
-    return msgspec.structs.replace(verdict, race=True) if again.kind in ("equal", "equivalent") else verdict
+    again = judge(pair.again[0], pair.again[1], rules, decode, redactor, ids)
+    if again.kind not in ("equal", "equivalent"):
+        return verdict
+    return msgspec.structs.replace(verdict, race=True, learned=again.learned)
 
 
 def judge(
@@ -95,6 +108,7 @@ def judge(
     rules: Rules,
     decode: Decoder | None = None,
     redactor: Redactor | None = None,
+    ids: Correspondence | None = None,
 ) -> Verdict:
     """The verdict on two answers by themselves."""
     trusts = rules.trusts_equal_bytes
@@ -102,7 +116,7 @@ def judge(
     if trusts and is_same and control.headers == candidate.headers:
         return EQUAL
     ours, theirs = head_of(control, rules.headers), head_of(candidate, rules.headers)
-    state = Walk(rules)
+    state = Walk(rules, ids=ids.meeting() if ids is not None and rules.has_ids else None)
     differing = head_differences((control.status, ours), (candidate.status, theirs), state)
     if (control.status != candidate.status or ours.media != theirs.media) and differing:
         return Verdict("different", None, _shown(differing, redactor), rules=_names(state))
@@ -123,7 +137,10 @@ def verdict_of(found: list[Found], state: Walk, redactor: Redactor | None) -> Ve
         rules = state.rules
         is_foreign = rules.has_identity and any(one.kind == "value" and rules.identifies(one.path) for one in found)
         return Verdict("different", None, _shown(found, redactor), rules=_names(state), foreign=is_foreign)
-    return Verdict("equivalent", ",".join(sorted(state.notes)), rules=_names(state)) if state.notes else EQUAL
+    learned = tuple(state.ids.learned) if state.ids is not None else ()
+    if state.notes:
+        return Verdict("equivalent", ",".join(sorted(state.notes)), rules=_names(state), learned=learned)
+    return Verdict("equal", learned=learned) if learned else EQUAL
 
 
 def _names(state: Walk) -> tuple[str, ...]:
@@ -231,7 +248,12 @@ def compare_trees(control: Document, candidate: Document, state: Walk, *, legacy
     has_truth_values = control.is_markup or _may_have_truth_values(control) or _may_have_truth_values(candidate)
     rules = state.rules.for_markup if control.is_markup else state.rules
     result = walk(
-        control.tree, candidate.tree, rules, has_truth_values=has_truth_values, legacy_is_control=legacy_is_control
+        control.tree,
+        candidate.tree,
+        rules,
+        has_truth_values=has_truth_values,
+        legacy_is_control=legacy_is_control,
+        ids=state.ids,
     )
     state.found += result.found
     if result.notes:

@@ -76,7 +76,7 @@ def _hiding(route: RouteSummary, compare: Compare) -> list[tuple[str, str]]:
             f"it hides differences in {percent(count / compared)} of all pairs, more than {percent(compare.hides_max)}",
         )
         for rule, count in route.rules.items()
-        if count / compared > compare.hides_max and not rule.startswith("declared ")
+        if count / compared > compare.hides_max and not rule.startswith(("declared ", "id "))  # an id hides nothing
     ]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ import msgspec
 from config.errors import StranglerError
 from shadow.body import Decoder
 from shadow.compare import Verdict, judge
+from shadow.correspondence import Belonging, Correspondence
 from shadow.observation import Observation, Side
 from shadow.redact import Redactor
 from shadow.rules import Rules
@@ -94,10 +96,12 @@ def judge_lines(
 ) -> Iterator[tuple[dict[str, object], Verdict]]:
     """Each line's result as a plain object, and the verdict it was made of; empty lines are passed over.
 
-    `decoders` has the fixed-width layout of each route that has one, by the route's name. Raises LineInvalid,
-    UnknownRoute.
+    Ids that belong together are learned from line to line. `decoders` has the fixed-width layout of each route that
+    has one, by the route's name. Raises LineInvalid, UnknownRoute.
     """
     rules = {route.name: Rules.of(route.compare) for route in routes.routes}
+    capabilities = {route.name: route.capability for route in routes.routes}
+    known: defaultdict[str | None, Correspondence] = defaultdict(Correspondence)
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue
@@ -108,7 +112,9 @@ def judge_lines(
             _observation(number, line.control, "legacy"),
             _observation(number, line.candidate, "modern"),
         )
-        verdict = judge(control, candidate, rules[line.route], (decoders or {}).get(line.route), _NO_TOKENS)
+        decode, learned = (decoders or {}).get(line.route), known[capabilities[line.route]]
+        verdict = judge(control, candidate, rules[line.route], decode, _NO_TOKENS, learned)
+        learned.put(Belonging(*one, 0.0) for one in verdict.learned)
         yield result_of(verdict), verdict
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shadow.body import Decoder, read_tree
+from shadow.found import paths_below
 from shadow.head_model import head_of
 from shadow.json_model import Document
 from shadow.observation import Pair
 from shadow.rules import Rules
 from shadow.unpack import unpacked
-from shadow.walk import paths_below
 
 ANSWERS_MAX, PATHS_MAX = 500, 2_000
 

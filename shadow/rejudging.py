@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shadow.compare import Verdict
+from shadow.correspondence import Belonging, Correspondence
 from shadow.keeper import Kept
 from shadow.redact import Redactor
 from shadow.rules import NO_RULES, Rules
@@ -57,15 +58,18 @@ class Rejudged:
 def rejudge(
     kept: Iterable[Kept | None], seen: Mapping[tuple[str, str], int], rules: Mapping[str, Rules], redactor: Redactor
 ) -> Rejudged:
-    """Judge stored pairs by the rules of their routes; a route that has none is judged without."""
+    """Judge stored pairs by the rules of their routes; a route that has none is judged without. Which ids belong
+    together is learned anew from the pairs themselves."""
     result = Rejudged()
+    ids = Correspondence()
     for one in kept:
         if one is None:
             result.unreadable += 1
             continue
         place = one.route, one.verdict
         group = result.groups.setdefault(place, Group(*place, seen.get(place, 0)))
-        verdict = judge_again(one.snapshot, rules.get(one.route, NO_RULES), redactor)
+        verdict = judge_again(one.snapshot, rules.get(one.route, NO_RULES), redactor, ids)
+        ids.put(Belonging(*met, one.snapshot.at) for met in verdict.learned)
         group.after[_kind(verdict)] += 1
         if verdict.kind == "different" and not verdict.race:
             result.differences.update({(one.route, found.path, found.kind) for found in verdict.differences})

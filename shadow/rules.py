@@ -59,7 +59,8 @@ class Treatment:
     @property
     def is_strict(self) -> bool:
         """Whether it makes a difference of what would be the same value without it."""
-        return self.rule.number == "strict" or self.rule.time == "strict" or self.rule.minor_unit is not None
+        rule = self.rule
+        return "strict" in (rule.number, rule.time) or rule.minor_unit is not None or rule.id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,9 @@ class Rules:
         self.has_listings = bool(self._lines.listings)
         self.has_identity = bool(self._lines.identity)
         self.has_protected = bool(self._lines.protected)
-        self.trusts_equal_bytes = all(one.rule.minor_unit is None for one in self._lines.treatments)
+        rules = [one.rule for one in self._lines.treatments]
+        self.has_ids = any(rule.id is not None for rule in rules)
+        self.trusts_equal_bytes = not self.has_ids and all(rule.minor_unit is None for rule in rules)
         self.is_strict = any(treatment.is_strict for treatment in self._lines.treatments)
         self._keep_indexes = any(isinstance(step.key, int) for steps in self._lines.patterns() for step in steps)
         self._answer: Callable[[Path], Here] = lru_cache(maxsize=ANSWERS_KEPT_MAX)(self._decide)

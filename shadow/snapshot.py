@@ -16,6 +16,8 @@ import msgspec
 from config.paths import Path
 from shadow.body import Decoder, read_tree
 from shadow.compare import Verdict, compare_trees, head_differences, notes_on_bytes, verdict_of
+from shadow.correspondence import Correspondence
+from shadow.found import Found, Walk
 from shadow.head_model import Head, head_of
 from shadow.json_model import Document, Unreadable
 from shadow.markup import Element, Repeated
@@ -23,7 +25,7 @@ from shadow.observation import Observation, Pair
 from shadow.redact import Redactor
 from shadow.rules import Rules
 from shadow.unpack import unpacked
-from shadow.walk import Found, TooDeep, Walk
+from shadow.walk import TooDeep
 
 SNAPSHOT_BYTES_MAX = 256 << 10
 INTEGER_MAX = 1 << 53
@@ -175,10 +177,10 @@ _UNPACKERS: dict[str, Callable[[list[Any]], Any]] = {
 }
 
 
-def judge_again(kept: Snapshot, rules: Rules, redactor: Redactor) -> Verdict:
+def judge_again(kept: Snapshot, rules: Rules, redactor: Redactor, ids: Correspondence | None = None) -> Verdict:
     """The verdict on a stored pair under other rules. A race stays one; what could not be read still cannot be."""
     ours, theirs = kept.control, kept.candidate
-    state = Walk(rules)
+    state = Walk(rules, ids=ids.meeting() if ids is not None and rules.has_ids else None)
     differing = head_differences((ours.status, ours.head), (theirs.status, theirs.head), state)
     is_race = kept.verdict == "race"
     if (ours.status != theirs.status or ours.head.media != theirs.head.media) and differing:

@@ -16,7 +16,9 @@ from sqlalchemy.event import listen
 
 from shadow import tables
 from shadow.clusters import add_clusters
+from shadow.correspondence import Belonging
 from shadow.engine import Place, StoreDown, Transaction, engine_of
+from shadow.id_keeper import IdKeeper, erase_ids
 from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, seen_counts
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
@@ -85,6 +87,7 @@ class Store:
         """`give_way` is called before each statement: whoever shares the processor with us need not wait for all."""
         self.place = place
         self.keeper = keeper
+        self.id_keeper: IdKeeper | None = None
         self._random = random.Random(seed)  # noqa: S311 - chooses samples, protects nothing
         self._engine = engine_of(place)
         if give_way is not None:
@@ -100,6 +103,8 @@ class Store:
                 self._add_capability(connection, capability, sums)
             if self.keeper is not None:
                 self.keeper.keep(connection, batch.events)
+            if self.id_keeper is not None:
+                self.id_keeper.keep(connection, batch.events)
             if stored:
                 at = max((event.at for event, _ in batch.events), default=0.0)
                 rows = [{"worker": worker, "stored": number, "at": at} for worker, number in stored.items()]
@@ -111,6 +116,13 @@ class Store:
         with self._reading() as connection:
             return int(connection.execute(_STORED, {"which": worker}).scalar() or 0)
 
+    def ids_of(self, capability: str, since: float) -> list[Belonging]:
+        """The ids of a capability that are known to belong together, the oldest first. Raises StoreDown."""
+        if self.id_keeper is None:
+            return []
+        with self._reading() as connection:
+            return self.id_keeper.read(connection, capability, since)
+
     def kept(self, capability: str, vault: Vault) -> tuple[list[Kept | None], dict[tuple[str, str], int]]:
         """The stored pairs of a capability (None for each whose key is gone), and how many each sample stands for."""
         with self._reading() as connection:
@@ -119,6 +131,7 @@ class Store:
     def erase(self, capability: str, subjects: Sequence[str]) -> int:
         """Erase what is stored of a data subject; how many pairs that were."""
         with self._writing() as connection:
+            erase_ids(connection, capability, subjects)
             return erase_subject(connection, capability, subjects)
 
     def reset(self, capability: str, at: float) -> None:
@@ -176,6 +189,7 @@ def _forget(connection: Connection, capability: str) -> None:
     for table in (tables.counter, tables.seen_key, tables.cluster, tables.latency, tables.latency_sample):
         connection.execute(delete(table).where(table.c.scope_id.in_(scopes)))
     forget_kept(connection, capability)
+    erase_ids(connection, capability)
     for table in (tables.scope, tables.run, tables.moment):
         connection.execute(delete(table).where(table.c.capability == capability))
 

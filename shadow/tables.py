@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 KEYS_MAX = 1_000_000
 """Distinct keys held for each scope; past it the evidence stands still rather than being estimated."""
 
@@ -147,4 +147,14 @@ kept_count = Table(
     Column("route", String, primary_key=True),
     Column("verdict", String, primary_key=True),
     Column("seen", Whole, nullable=False),
+)
+belonging = Table(
+    "belonging",
+    metadata,
+    Column("capability", String, primary_key=True),
+    Column("legacy", String, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("subject", String, nullable=False, index=True),
+    Column("key_id", String, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )

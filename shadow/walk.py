@@ -12,100 +12,38 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import compress, count
 from operator import is_not, ne
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from config.paths import Path
 from shadow.alignment import Side, align
+from shadow.correspondence import Meeting, is_id
+from shadow.found import NOTHING, Enough, Found, Walk
 from shadow.json_model import canonical
 from shadow.markup import Element, Repeated, as_element
 from shadow.rules import Here, Listing, Rules
 from shadow.treatments import instant_of, same
 
-Kind = Literal["missing", "extra", "type", "value", "order", "length"]
-
 Members = list[Any] | tuple[Any, ...]
 
 DEPTH_MAX = 128
-DIFFERENCES_MAX = 200
 LIST_MEMBERS_AS_SET_MAX = 2000
-
-NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "nothing"})()
-"""The side of a difference that has no value there."""
-
-
-class HeadPlace(str):
-    """A place in the head, such as `status` or `header:location`: it is no member of a body that has that name."""
-
-    __slots__ = ()
-
-
-class Found(NamedTuple):
-    """One difference by its concrete path, with both values as they are: never to leave the process unredacted. A
-    difference of the heads has a path of one HeadPlace."""
-
-    path: Path
-    kind: Kind
-    control: Any
-    candidate: Any
 
 
 class TooDeep(Exception):
     """The trees are nested deeper than DEPTH_MAX."""
 
 
-class _Enough(Exception):
-    """DIFFERENCES_MAX were found; more would add nothing."""
-
-
-@dataclass(slots=True)
-class Walk:
-    """What a walk found: differences that count, `notes` on what was let pass (`key_order`, `ignored`, ...), and the
-    names of the rules that let it pass."""
-
-    rules: Rules
-    skips_equal: bool = False
-    legacy_is_control: bool = True
-    found: list[Found] = field(default_factory=list)
-    notes: set[str] = field(default_factory=set)
-    used: set[str] = field(default_factory=set)
-
-    def add(self, path: Path, kind: Kind, control: Any, candidate: Any) -> None:
-        """Take down a difference, unless a rule hides it."""
-        if not self.rules.is_empty and self._is_excused(path, kind, control, candidate):
-            return
-        self.found.append(Found(path, kind, control, candidate))
-        if len(self.found) >= DIFFERENCES_MAX:
-            raise _Enough
-
-    def _is_excused(self, path: Path, kind: Kind, control: Any, candidate: Any) -> bool:
-        excuse = self.rules.here(path).excuse(
-            kind, control, candidate, legacy_is_control=self.legacy_is_control, nothing=NOTHING
-        )
-        if excuse is None or self._hides_protected(path, control, candidate):
-            return False
-        self.notes.add(excuse.note)
-        self.used.update(excuse.names)
-        return True
-
-    def let_pass(self, note: str, rule: str) -> None:
-        """Note that a rule made a difference none."""
-        self.notes.add(note)
-        self.used.add(rule)
-
-    def _hides_protected(self, path: Path, control: Any, candidate: Any) -> bool:
-        # A whole branch that is on one side only takes its protected fields with it: no rule may hide that.
-        if not self.rules.has_protected:
-            return False
-        below = (leaf for side in (control, candidate) for leaf in paths_below(path, side))
-        return any(self.rules.protects(leaf) for leaf in below)
-
-
 def walk(
-    control: Any, candidate: Any, rules: Rules, *, has_truth_values: bool = True, legacy_is_control: bool = True
+    control: Any,
+    candidate: Any,
+    rules: Rules,
+    *,
+    has_truth_values: bool = True,
+    legacy_is_control: bool = True,
+    ids: Meeting | None = None,
 ) -> Walk:
     """All differences of two trees, up to DIFFERENCES_MAX, and if there are none, the notes. Raises TooDeep.
 
@@ -118,13 +56,13 @@ def walk(
         state = _walked(control, candidate, Walk(rules, skips_equal=True, legacy_is_control=legacy_is_control))
         if state.found or state.notes:
             return state
-    return _walked(control, candidate, Walk(rules, legacy_is_control=legacy_is_control))
+    return _walked(control, candidate, Walk(rules, legacy_is_control=legacy_is_control, ids=ids))
 
 
 def _walked(control: Any, candidate: Any, state: Walk) -> Walk:
     if state.skips_equal and control == candidate:
         return state
-    with suppress(_Enough):
+    with suppress(Enough):
         _values(control, candidate, (), state)
     return state
 
@@ -192,7 +130,7 @@ _ONE_SPELLING = frozenset({str, int, bool, type(None)})
 
 
 def _leaves(control: Any, candidate: Any, path: Path, state: Walk) -> None:
-    if state.rules.is_strict and _differs_strictly(control, candidate, path, state):
+    if state.rules.is_strict and _is_settled(control, candidate, path, state):
         return
     kind = _kind_of(control)
     if kind != _kind_of(candidate):
@@ -206,12 +144,29 @@ def _leaves(control: Any, candidate: Any, path: Path, state: Walk) -> None:
         state.add(path, "value", control, candidate)
 
 
-def _differs_strictly(control: Any, candidate: Any, path: Path, state: Walk) -> bool:
-    """Whether a rule says that what looks like one value here is none: its scale, its zone, its unit."""
+def _is_settled(control: Any, candidate: Any, path: Path, state: Walk) -> bool:
+    """Whether a rule has said everything: that what looks like one value here is none (its scale, its zone, its unit),
+    or whether two ids belong together."""
     here = state.rules.here(path)
     if here.is_protected or not any(treatment.is_strict for treatment in here.treatments):
         return False
-    return _settled_strictly(control, candidate, path, state, here)
+    return _settled_by_ids(control, candidate, path, state, here) or _settled_strictly(
+        control, candidate, path, state, here
+    )
+
+
+def _settled_by_ids(control: Any, candidate: Any, path: Path, state: Walk, here: Here) -> bool:
+    rule = next((one for one in here.treatments if one.rule.id is not None), None)
+    if rule is None or rule.rule.id is None or state.ids is None or here.ignored_by is not None:
+        return False
+    if not (is_id(control) and is_id(candidate)):
+        return False
+    legacy, modern = (control, candidate) if state.legacy_is_control else (candidate, control)
+    if not state.ids.belong(rule.rule.id.name, legacy, modern):
+        state.found.append(Found(path, "value", control, candidate))
+    elif control != candidate:
+        state.let_pass("id", rule.name)
+    return True
 
 
 def _settled_strictly(control: Any, candidate: Any, path: Path, state: Walk, here: Here) -> bool:
@@ -325,15 +280,3 @@ def _same_members(control: Members, candidate: Members) -> bool:
     if len(control) > LIST_MEMBERS_AS_SET_MAX:
         return False
     return Counter(map(canonical, control)) == Counter(map(canonical, candidate))
-
-
-def paths_below(path: Path, value: Any) -> Iterator[Path]:
-    """The path itself and all paths below it."""
-    pending = [(path, value)]
-    while pending:
-        place, branch = pending.pop()
-        yield place
-        if isinstance(branch, dict):
-            pending.extend(((*place, name), member) for name, member in branch.items())
-        elif isinstance(branch, list | tuple):
-            pending.extend(((*place, index), member) for index, member in enumerate(branch))

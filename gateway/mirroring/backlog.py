@@ -2,7 +2,8 @@
 
 A connection begins with the worker's name (16 bytes) and how many events it has sent on connections before (8 bytes,
 big-endian); after that come frames: four bytes of length and the event. What goes back are numbers of eight bytes: up
-to which number the worker's events are stored. The first of them answers the name before anything after it is judged:
+to which number the worker's events are stored. (A number with TELLS_IDS in it is the length of what follows: ids that
+belong together, `shadow/correspondence.py`.) The first of them answers the name before anything after it is judged:
 so the worker learns which of its events a comparer that was killed has not stored. (`comparer_link.py` is the
 other end.)
 """
@@ -19,6 +20,7 @@ LENGTH_BYTES: Final = 4
 NAME_BYTES: Final = 16
 NUMBER_BYTES: Final = 8
 HELLO_BYTES: Final = NAME_BYTES + NUMBER_BYTES
+TELLS_IDS: Final = 1 << 63
 FRAME_BYTES_MAX: Final = 64 << 20
 QUEUE_FRAMES_MAX = 20_000
 QUEUE_BYTES_MAX = 32 << 20
@@ -95,6 +97,11 @@ class Source(asyncio.Protocol):
         """Say how many of its events are stored."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(number.to_bytes(NUMBER_BYTES, "big"))
+
+    def tell_ids(self, piece: bytes) -> None:
+        """Say which ids belong together."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write((TELLS_IDS | len(piece)).to_bytes(NUMBER_BYTES, "big") + piece)
 
     def pause(self) -> bool:
         """Read no more for the time being; whether that was possible."""

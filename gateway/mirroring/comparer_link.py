@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, cast
 
-from gateway.mirroring.backlog import LENGTH_BYTES, NAME_BYTES, NUMBER_BYTES
+from gateway.mirroring.backlog import LENGTH_BYTES, NAME_BYTES, NUMBER_BYTES, TELLS_IDS
 from shadow.observation import Dropped, Errored, Event, Noise, Pair, Side, Skipped, encode
 
 Kind = Literal["skipped", "dropped", "errored"]
@@ -41,6 +42,7 @@ class ComparerLink(asyncio.Protocol):
     ) -> None:
         self._path = path
         self.totals: Counter[tuple[str, str]] = Counter() if totals is None else totals
+        self.on_ids: Callable[[bytes], None] = lambda _: None
         self._name = secrets.token_bytes(NAME_BYTES)
         self._number = 0
         self._unstored: deque[tuple[int, Subject, int]] = deque()
@@ -120,11 +122,18 @@ class ComparerLink(asyncio.Protocol):
         self._gone.clear()
 
     def data_received(self, data: bytes) -> None:
-        """The comparer says how many events are stored."""
+        """The comparer says how many events are stored, or which ids belong together."""
         self._received += data
         while len(self._received) >= NUMBER_BYTES:
             number = int.from_bytes(self._received[:NUMBER_BYTES], "big")
-            del self._received[:NUMBER_BYTES]
+            end = NUMBER_BYTES + (number ^ TELLS_IDS if number & TELLS_IDS else 0)
+            if len(self._received) < end:
+                break
+            piece = bytes(self._received[NUMBER_BYTES:end])
+            del self._received[:end]
+            if piece:
+                self.on_ids(piece)
+                continue
             self._forget(number)
             if not self._is_greeted:
                 self._is_greeted = True

@@ -17,6 +17,7 @@ from legacy_adapter.codec.record import check_codepage
 from shadow.body import Decoder
 from shadow.compare import Verdict, compare
 from shadow.compare import judge as judge_answers
+from shadow.correspondence import Belonging, Correspondence
 from shadow.keeper import Keeper, Keeping
 from shadow.observation import Event, Noise, Pair
 from shadow.reached import Watch
@@ -47,10 +48,13 @@ ANY_ROUTE = Criteria()
 
 class Judge:
     """The criteria of every route of one routes.yaml; copybooks are read when it is made, and rules whose last day is
-    over are left out from the first pair of the next day on."""
+    over are left out from the first pair of the next day on. `ids` are those known to belong together, by capability;
+    pairs add to them."""
 
     def __init__(self, routes: Routes, compare_pair: Callable[..., Verdict] = compare) -> None:
         self._compare = compare_pair
+        self.ids_wanted = ids_wanted(routes)
+        self.ids = {name: Correspondence(seconds) for name, seconds in self.ids_wanted.items()}
         self._routes = routes
         self._day_ends = 0.0
         self._criteria: dict[str, Criteria | None] = {}
@@ -82,12 +86,27 @@ class Judge:
         try:
             if isinstance(event, Noise):
                 return event, judge_answers(event.first, event.again, criteria.rules, criteria.decoder)
-            verdict = self._compare(event, criteria.rules, criteria.decoder)
+            verdict = self._verdict(event, criteria)
             reached = criteria.watch.look(event)
             return event, verdict if reached is None else msgspec.structs.replace(verdict, reached=reached)
         except Exception as error:  # noqa: BLE001 - one strange pair must not end the comparison of all the others
             _log.error("comparer.crashed", route=event.route, error=type(error).__name__, at=_place(error))
             return event, CRASHED
+
+    def _verdict(self, pair: Pair, criteria: Criteria) -> Verdict:
+        ids = self.ids.get(pair.capability) if criteria.rules.has_ids else None
+        if ids is None:
+            return self._compare(pair, criteria.rules, criteria.decoder)
+        ids.expire(pair.at)
+        verdict = self._compare(pair, criteria.rules, criteria.decoder, None, ids)
+        ids.put(Belonging(*one, pair.at) for one in verdict.learned)
+        return verdict
+
+
+def ids_wanted(routes: Routes) -> dict[str, float]:
+    """The capabilities with a rule for ids, and how long what was learned for them is kept."""
+    wanted = {one.capability for one in routes.routes if any(rule.id is not None for rule in one.compare.rules)}
+    return {name: (one.shadow or Shadow()).retention for name, one in routes.capabilities.items() if name in wanted}
 
 
 def _criteria(route: Route, routes: Routes, today: date | None) -> Criteria | None:

@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -21,8 +22,10 @@ from gateway.metrics import Metrics
 from gateway.mirroring.agreements import NOTED_ALL, TRAVELS, Agreements
 from gateway.mirroring.call import Call, Done, Message
 from gateway.mirroring.comparer_link import ComparerLink, Kind
+from gateway.mirroring.partners import Partners
+from gateway.mirroring.rewriting import Partner
 from gateway.mirroring.second_look import SecondLooks
-from gateway.mirroring.shot import Both, Shot, Template
+from gateway.mirroring.shot import Both, Shot
 from gateway.mirroring.witness import Witnessed
 from gateway.pool import Pool
 from gateway.routing.decision import Decision
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 REPEAT_AFTER_SECONDS: Final = (0.25, 1.0, 2.5, 5.0)
+LOOKS_WITHOUT_BYTES_MAX: Final = 2  # where bytes never agree (ids of their own), only the comparer can tell a race
 LAST_LOOK_SECONDS: Final = 0.25  # how long a stop waits for a difference that may be a race
 _DROPPED: Final = frozenset({"breaker_open", "upstream_busy"})
 
@@ -50,6 +54,8 @@ class Mirror:
         self._is_hurried = False
         self._metrics = metrics
         link.totals = metrics.mirror
+        self._partners = Partners()
+        link.on_ids = self._partners.take
         self._token_key = token_key
         self._agreements = Agreements(self.token)
         self._second_looks = SecondLooks(self)
@@ -174,18 +180,14 @@ class Mirror:
 
     def _later(self, turn: int, shot: Shot, control: Witnessed, candidate: Witnessed) -> None:
         """Ask both sides again after a while; a difference that has gone was a race."""
+        turns = len(REPEAT_AFTER_SECONDS) if shot.plan.bytes_decide else LOOKS_WITHOUT_BYTES_MAX
 
         def go() -> None:
             self._repeats.pop(shot, None)
             shot.ask_both(decide)
 
         def decide(again: Both | None) -> None:
-            if (
-                again is not None
-                and again[0].differs(again[1])
-                and turn + 1 < len(REPEAT_AFTER_SECONDS)
-                and not self._is_hurried
-            ):
+            if again is not None and again[0].differs(again[1]) and turn + 1 < turns and not self._is_hurried:
                 self._later(turn + 1, shot, control, candidate)
                 return
             self._repeating -= 1
@@ -233,10 +235,13 @@ class Mirror:
         """A key as it may leave the gateway: equality survives, the value does not."""
         return subject_of(key, self._token_key)
 
-    def template_of(self, name: str) -> Template | None:
-        """The path of the named route."""
-        plan = self._table.by_name.get(name) if self._table is not None else None
-        return None if plan is None else plan.template
+    def plan_of(self, name: str) -> Plan | None:
+        """The named route."""
+        return self._table.by_name.get(name) if self._table is not None else None
+
+    def partner(self, shot: Shot) -> Partner:
+        """What the candidate calls the ids of a request that the control has answered."""
+        return partial(self._partners.partner, shot.plan.capability or "", shot.side)
 
     def sweep(self, now: float) -> None:
         """Deadlines of calls, idle connections, the link."""

@@ -38,4 +38,5 @@ class SecondLooks:
                 mirror.link.send(Noise(plan.name, plan.capability or "", first.observation(), again, at))
 
         self._under_way += 1
-        shot.ask_legacy(answered)
+        if not shot.ask_legacy(answered):
+            self._under_way -= 1

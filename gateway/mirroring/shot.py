@@ -13,6 +13,7 @@ import structlog
 from config.model import VerifyByRead
 from gateway.mirroring.call import Call, Message
 from gateway.mirroring.comparer_link import Kind
+from gateway.mirroring.rewriting import NotRewritten, rewritten
 from gateway.mirroring.witness import Witnessed
 from gateway.wire.headers import Fields, tail_of_request, with_tail
 from shadow.observation import Side
@@ -52,9 +53,10 @@ class Shot:
     outcome is known (`dry_run`, `sandbox`), or not at all: `verify_by_read` reads both sides instead.
     """
 
-    __slots__ = ("_body", "_call", "_candidate", "_control", "_control_bytes", "_control_parts", "_fields", "_head",
-                 "_is_chunked", "_mirror", "_policy", "_pools", "_read", "_request_bytes", "_request_done", "_sent",
-                 "_status", "bytes_held", "is_over", "is_safe", "key", "method", "plan", "side", "started")  # fmt: skip
+    __slots__ = ("_body", "_call", "_candidate", "_carriers", "_control", "_control_bytes", "_control_parts",
+                 "_fields", "_head", "_is_chunked", "_mirror", "_policy", "_pools", "_read", "_request_bytes",
+                 "_request_done", "_sent", "_status", "_verifies", "bytes_held", "is_over", "is_safe", "key", "method",
+                 "plan", "side", "started")  # fmt: skip
 
     def __init__(self, mirror: Mirror, exchange: Carriage, pools: tuple[Pool, Pool], policy: Any) -> None:
         """`pools` are the mirror's own: to the control's upstream and to the candidate's."""
@@ -71,11 +73,15 @@ class Shot:
         if self.key is None and plan.key is not None:
             self.key = plan.key(exchange, exchange.segments)
         self._read: Message | None = None
-        if policy.__class__ is VerifyByRead:
+        self._carriers = plan.carriers
+        self._verifies = policy.__class__ is VerifyByRead
+        if self._verifies:
             self.is_safe = True
-            self._read = _read_of(exchange, mirror.template_of(policy.verify_by_read))
+            reading = mirror.plan_of(policy.verify_by_read)
+            self._read = _read_of(exchange, reading.template if reading is not None else None)
+            self._carriers = reading.carriers if reading is not None else None
         self._head = exchange.head
-        self._is_chunked = exchange.is_chunked
+        self._is_chunked = exchange.is_chunked and not self._verifies
         self._body: list[bytes] = []
         self._control_parts: list[bytes] = []
         self._fields: Fields = []
@@ -135,7 +141,7 @@ class Shot:
                 self._pair()
             else:
                 self.end("skipped", "answered_early")
-        elif isinstance(self._policy, VerifyByRead):
+        elif self._verifies:
             self.ask_both(self._verified)
         else:
             self._ask_candidate(b"dry-run" if self._policy == "dry_run" else b"mirror")
@@ -154,12 +160,24 @@ class Shot:
     # The candidate.
 
     def _ask_candidate(self, mark: bytes) -> None:
-        if not self.is_over:
-            self._call = self._mirror.call(self._pools[1], self._message(mark), self.plan, self._answered)
+        if self.is_over:
+            return
+        try:
+            message = self._message(mark, is_copy=True)
+        except NotRewritten as error:
+            self.end("skipped", error.reason)
+        else:
+            self._call = self._mirror.call(self._pools[1], message, self.plan, self._answered)
 
-    def _message(self, mark: bytes) -> Message:
-        head = b"%bX-Shadow: %b\r\n\r\n" % (self._head[:-2], mark)
-        body = b"".join(self._body) if self._body else b""
+    def _message(self, mark: bytes, *, is_copy: bool) -> Message:
+        """What is sent to one side; a copy for the candidate has its ids in it. Raises NotRewritten."""
+        if self._read is not None:
+            head, body = self._read
+        else:
+            head = b"%bX-Shadow: %b\r\n\r\n" % (self._head[:-2], mark)
+            body = b"".join(self._body) if self._body else b""
+        if is_copy and self._carriers is not None:
+            head, body = rewritten((head, body), self._carriers, self._mirror.partner(self))
         if self._is_chunked:
             body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
         return head, body
@@ -179,14 +197,20 @@ class Shot:
 
     def _verified(self, both: Both | None) -> None:
         if both is None:
-            self.end("errored", self._other_side)
+            self.end("errored", self._other_side)  # unless it has ended with a better reason
         elif not self.is_over:
             self._mirror.paired(self, *both)
 
     def ask_both(self, then: Callable[[Both | None], None]) -> None:
         """Send the read to both sides over the mirror's connections; `then` gets both answers, or None."""
-        message = self._read if isinstance(self._policy, VerifyByRead) else self._message(b"mirror")
-        if self.is_over or message is None:
+        if self.is_over or (self._verifies and self._read is None):
+            then(None)
+            return
+        try:
+            messages = self._message(b"mirror", is_copy=False), self._message(b"mirror", is_copy=True)
+        except NotRewritten as error:
+            if self._verifies:
+                self.end("skipped", error.reason)
             then(None)
             return
         answers: dict[str, Witnessed | None] = {}
@@ -200,7 +224,7 @@ class Shot:
 
             return taken
 
-        for pool, side in zip(self._pools, (self.side, self._other_side), strict=True):
+        for pool, side, message in zip(self._pools, (self.side, self._other_side), messages, strict=True):
             self._mirror.call(pool, message, self.plan, take(side))
 
     @property
@@ -208,10 +232,15 @@ class Shot:
         """Whether it is a safe read that goes to both sides as it is."""
         return self.is_safe and self._policy == "mirror"
 
-    def ask_legacy(self, done: Callable[[Call], None]) -> None:
-        """Send the read to legacy once more, over the mirror's connections."""
-        pool = self._pools[0] if self.side == "legacy" else self._pools[1]
-        self._mirror.call(pool, self._message(b"mirror"), self.plan, done)
+    def ask_legacy(self, done: Callable[[Call], None]) -> bool:
+        """Send the read to legacy once more, over the mirror's connections; False if it does not know an id of it."""
+        is_copy = self.side != "legacy"
+        try:
+            message = self._message(b"mirror", is_copy=is_copy)
+        except NotRewritten:
+            return False
+        self._mirror.call(self._pools[is_copy], message, self.plan, done)
+        return True
 
     # Bounds and the end.
 

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 from config.model import READS, Capability, Route, Routes
+from gateway.routing.carriers import Carriers, carriers_of
 from gateway.routing.conditions import Asked, Condition, compile_when, holds
 from gateway.routing.decision import Rule, pinned, rule_of, seed_of
 from gateway.routing.keys import KeyReader, compile_key
@@ -41,6 +42,7 @@ class Plan:
     compared: frozenset[bytes] = frozenset()  # headers, beside those that every route compares
     cookie: bytes | None = None  # of a capability in canary
     bytes_decide: bool = True  # whether equal bytes mean the same on both sides
+    carriers: Carriers | None = None  # of ids that each side assigns itself
 
     def is_write(self, method: bytes) -> bool:
         """Whether a request by that method writes."""
@@ -163,7 +165,8 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         template,
         frozenset(name.encode() for name in route.compare.headers),
         _cookie(capability),
-        not any(rule.minor_unit for rule in route.compare.rules),
+        not any(rule.minor_unit or rule.id for rule in route.compare.rules),
+        carriers_of(route.capability, pattern, routes),
     )
 
 

@@ -44,6 +44,8 @@ def test_a_tolerance_is_an_amount_a_share_or_minor_units() -> None:
         ({"path": "$.a", "date": "never"}, "not a form of a date"),
         ({"path": "$.a", "codes": {}}, "at least 1"),
         ({"path": "$.a", "trim": True, "until": "soon"}, "date"),
+        ({"path": "$.a", "trim": True, "id": "transfer"}, "by its partner alone"),
+        ({"path": "$.a", "id": "no name"}, "pattern"),
     ],
 )
 def test_a_rule_that_cannot_work_is_refused(rule: dict[str, Any], said: str) -> None:

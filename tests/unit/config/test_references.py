@@ -71,3 +71,36 @@ def test_a_write_is_not_mirrored_without_a_policy_that_keeps_it_from_being_booke
 @pytest.mark.parametrize("policy", ["never", "dry_run", "{sandbox: s}", "{verify_by_read: read}"])
 def test_each_policy_that_keeps_a_write_from_being_booked_is_taken(policy: str) -> None:
     parse_routes(POLICIES.replace("POLICY", policy).encode(), Path("routes.yaml"), {})
+
+
+IDS = """
+version: 1
+upstreams: {m: {url: "http://127.0.0.1:1"}, l: {url: "http://127.0.0.1:2"}, s: {url: "http://127.0.0.1:3"}}
+capabilities: {a: {legacy: m, modern: l, stage: shadow}}
+routes:
+  - match: "POST /a/{owner}"
+    capability: a
+    shadow: POLICY
+    compare: {rules: [{path: $.id, id: {name: transfer, carried: ["PLACE"]}, reason: each its own}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "place", "said"),
+    [
+        ("dry_run", "path:owner", "leave carried out"),
+        ("{sandbox: s}", "path:transfer", "has {transfer} in its path"),
+        ("never", "header:x", "none of path:NAME, query:NAME and body:$.PATH"),
+        ("never", "body:$..id", "is no one place"),
+        ("never", "body:reverses", "none of path:NAME"),
+    ],
+)
+def test_ids_are_carried_where_requests_can_carry_them(policy: str, place: str, said: str) -> None:
+    with pytest.raises(RoutesInvalid) as caught:
+        parse_routes(IDS.replace("POLICY", policy).replace("PLACE", place).encode(), Path("routes.yaml"), {})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["path:owner", "query:id", "body:$.all[*].id"])
+def test_each_place_that_can_carry_an_id_is_taken(place: str) -> None:
+    parse_routes(IDS.replace("POLICY", "{sandbox: s}").replace("PLACE", place).encode(), Path("routes.yaml"), {})

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.comparing import Compare
 from shadow.compare import DIFFERENCES_SHOWN_MAX, Verdict, compare
+from shadow.correspondence import Belonging, Correspondence, Met
 from shadow.rules import NO_RULES, Rules
 from tests.support.answers import JSON_HEADERS, REDACTOR, answer, pair, verdict_on
 
@@ -228,3 +230,65 @@ def test_differences_are_one_for_each_pattern_and_kind_and_bounded() -> None:
     assert paths(many) == [("$.items[*].a", "value")]
     wide = verdict_on({f"n{chr(97 + n)}{chr(97 + m)}": 1 for n in range(9) for m in range(9)}, {})
     assert len(wide.differences) == DIFFERENCES_SHOWN_MAX
+
+
+OWN_IDS = Rules.of(Compare.model_validate({"rules": [{"path": "$..id", "id": "transfer", "reason": "each its own"}]}))
+
+
+def with_ids(control: Any, candidate: Any, *known: tuple[Any, Any], **fields: Any) -> Verdict:
+    ids = Correspondence()
+    ids.put(Belonging("transfer", legacy, modern, 1.0) for legacy, modern in known)
+    return compare(pair(control, candidate, **fields), OWN_IDS, None, REDACTOR, ids)
+
+
+def test_ids_that_meet_for_the_first_time_belong_together_and_are_learned() -> None:
+    verdict = with_ids({"id": 4711, "n": 1}, {"id": "t-9", "n": 1})
+    assert (verdict.kind, verdict.reason, verdict.rules) == ("equivalent", "id", ("id $..id",))
+    assert verdict.learned == (Met("transfer", 4711, "t-9"),)
+    same = with_ids({"id": 4711}, {"id": 4711})
+    assert (same.kind, same.learned) == ("equal", (Met("transfer", 4711, 4711),))
+
+
+@pytest.mark.parametrize("known", [(4711, "t-8"), (4712, "t-9")])
+def test_an_id_with_another_partner_differs_even_where_its_bytes_are_the_same(known: tuple[Any, Any]) -> None:
+    assert paths(with_ids({"id": 4711}, {"id": "t-9"}, known)) == [("$.id", "value")]
+    same = {"id": known[0]}
+    assert paths(with_ids(same, same, known)) == [("$.id", "value")]
+    assert with_ids({"id": known[0]}, {"id": known[1]}, known).kind == "equivalent"
+
+
+def test_a_pair_that_differs_elsewhere_teaches_nothing() -> None:
+    verdict = with_ids({"id": 4711, "n": 1}, {"id": "t-9", "n": 2})
+    assert (paths(verdict), verdict.learned) == ([("$.n", "value")], ())
+    broken = with_ids({"id": 4711}, b"{")
+    assert (broken.kind, broken.learned) == ("incomparable", ())
+
+
+def test_a_race_teaches_what_its_second_look_shows() -> None:
+    again = answer({"id": 1, "n": 2}), answer({"id": "a", "n": 2}, side="modern")
+    verdict = with_ids({"id": 1, "n": 1}, {"id": "z", "n": 2}, again=again)
+    assert (verdict.race, verdict.learned) == (True, (Met("transfer", 1, "a"),))
+
+
+def test_whoever_answered_first_legacys_id_stays_legacys() -> None:
+    modern, legacy = answer({"id": "t-9"}, side="modern"), answer({"id": 4711}, side="legacy")
+    verdict = compare(pair(modern, legacy), OWN_IDS, None, REDACTOR, Correspondence())
+    assert verdict.learned == (Met("transfer", 4711, "t-9"),)
+
+
+def test_ids_of_xml_are_learned_as_well() -> None:
+    xml = (("content-type", "application/xml"),)
+    control, candidate = (
+        answer(b"<a><id>7</id></a>", headers=xml),
+        answer(b"<a><id>t</id></a>", headers=xml, side="modern"),
+    )
+    assert with_ids(control, candidate).learned == (Met("transfer", "7", "t"),)
+    assert with_ids(control, candidate, ("7", "u")).kind == "different"
+
+
+def test_without_anybody_who_knows_ids_they_are_values() -> None:
+    assert paths(compare(pair({"id": 1}, {"id": "a"}), OWN_IDS, None, REDACTOR)) == [("$.id", "type")]
+    protected = Rules.of(Compare.model_validate({
+        "protect": ["$.id"], "rules": [{"path": "$.id", "id": "transfer", "reason": "each its own"}],
+    }))  # fmt: skip
+    assert compare(pair({"id": 1}, {"id": 2}), protected, None, REDACTOR, Correspondence()).kind == "different"

@@ -22,6 +22,11 @@ def test_a_rule_that_hides_too_much_is_told() -> None:
     assert said({"ignore": ["$.a"], "hides_max": "30%"}, route) == []
 
 
+def test_an_id_that_has_its_partner_in_every_pair_hides_nothing() -> None:
+    route = replace(ROUTE, rules={"id $.id": 200}, reached={"": 200, "id $.id": 200})
+    assert said({"rules": [{"path": "$.id", "id": "transfer", "reason": "each its own"}]}, route) == []
+
+
 def test_a_rule_that_names_nothing_is_told_once_enough_was_seen() -> None:
     assert [rule for rule, _ in said({"ignore": ["$.gone"]})] == ["ignore $.gone"]
     assert said({"ignore": ["$.gone"]}, replace(ROUTE, reached={"": 50})) == []

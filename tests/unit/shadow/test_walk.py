@@ -1,7 +1,8 @@
 import pytest
 
+from shadow.found import DIFFERENCES_MAX, NOTHING
 from shadow.rules import NO_RULES, Rules
-from shadow.walk import DIFFERENCES_MAX, NOTHING, TooDeep, walk
+from shadow.walk import TooDeep, walk
 
 
 def kinds(control: object, candidate: object, rules: Rules = NO_RULES) -> list[tuple[tuple[str | int, ...], str]]:

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadow.found import Found
 from shadow.json_model import Document, Unreadable
 from shadow.rules import NO_RULES
-from shadow.walk import Found, walk
+from shadow.walk import walk
 from shadow.xml_model import read_xml
 from shadow.xml_pair import read_changed
 

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from gateway.mirroring import comparer_link
-from gateway.mirroring.backlog import HELLO_BYTES, NAME_BYTES, NUMBER_BYTES
+from gateway.mirroring.backlog import HELLO_BYTES, NAME_BYTES, NUMBER_BYTES, TELLS_IDS
 from gateway.mirroring.comparer_link import FRAMES_BYTES_MAX, ComparerLink
 from shadow.observation import Agreed, Event, Skipped, decode
 
@@ -44,6 +44,21 @@ def connected() -> tuple[ComparerLink, FakeTransport]:
 
 def agreed(count: int) -> Agreed:
     return Agreed("GET /a", "accounts", "legacy", 200, (), count, (0.1, 0.2) * count, 1.0)
+
+
+def test_ids_that_belong_together_come_between_the_numbers_however_they_are_cut() -> None:
+    link, _ = connected()
+    told: list[bytes] = []
+    link.on_ids = told.append
+    link.send(Skipped("GET /a", "accounts", "sampled_out", 1, 1.0))
+    stream = b"".join(
+        (TELLS_IDS | len(piece)).to_bytes(NUMBER_BYTES, "big") + piece if piece else (1).to_bytes(NUMBER_BYTES, "big")
+        for piece in (b"first", b"", b"second piece")
+    )
+    for index in range(len(stream)):
+        link.data_received(stream[index : index + 1])
+    assert told == [b"first", b"second piece"]
+    assert not link._unstored
 
 
 def test_frames_go_out_together_with_the_next_sweep() -> None:
