@@ -96,7 +96,7 @@ bench: setup ## the benchmarks, beside the peers that are installed
 	$(BIN)/python benchmarks/pause_bench.py
 
 COMPILE := uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-emit-index-url \
-  --no-header --no-annotate pyproject.toml requirements.build --extra otel
+  --no-header --no-annotate pyproject.toml requirements.build --extra mysql --extra otel
 
 bounds: setup ## what the gateway must not spend: memory by keys and by the size of a body, processor time by workers
 	@for what in bodies workers keys; do \

@@ -10,8 +10,10 @@ from typing import ClassVar
 from config.errors import USAGE, StranglerError
 from migrations.importing.emit import Step, emit
 from migrations.importing.execute import execute
+from migrations.importing.live_mysql import address_of
+from migrations.importing.live_mysql import read_statements as read_mysql
 from migrations.importing.live_postgres import connect, prove, read_live
-from migrations.importing.reader import read_script
+from migrations.importing.reader import Schema, read_script, read_statements
 from migrations.importing.report import ImportReport
 from migrations.importing.revision import write_revisions
 from migrations.importing.type_policy import TypePolicy
@@ -52,11 +54,31 @@ def import_script(
     Raises ScriptUnreadable, DatabaseDown.
     """
     schema = read_script(read_text(path), policy, lambda count: tell("statements read", count))
+    return _imported(schema, (str(path), path.stem), folder, scratch_url, tell)
+
+
+def import_mysql(
+    url: str, policy: TypePolicy, folder: Path, scratch_url: str | None, tell: Tell = _ignore
+) -> ImportReport:
+    """Import the database of a live MySQL or MariaDB, as the script that mysqldump would write.
+
+    Raises MysqlNotReadable, DatabaseDown.
+    """
+    schema = read_statements(read_mysql(url), policy, lambda count: tell("statements read", count))
+    name = address_of(url).database
+    return _imported(schema, (f"database {name}", name), folder, scratch_url, tell)
+
+
+def _imported(
+    schema: Schema, named: tuple[str, str], folder: Path, scratch_url: str | None, tell: Tell
+) -> ImportReport:
+    """Write what was read for PostgreSQL; `named` is what the report calls it, and the revision."""
     steps: list[Step] = list(emit(schema))
     if scratch_url is not None:
         steps = execute(scratch_url, steps, lambda count: tell(f"of {len(steps):,} statements run", count))
-    revisions = write_revisions(folder, path.stem, steps) if steps else ()
-    return ImportReport(str(path), tuple(schema.objects), len(schema.statements), schema.translated, revisions)
+    source, title = named
+    revisions = write_revisions(folder, title, steps) if steps else ()
+    return ImportReport(source, tuple(schema.objects), len(schema.statements), schema.translated, revisions)
 
 
 def import_live(

@@ -6,7 +6,7 @@ last statement about it, and each statement ends as exactly one of `translated` 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from migrations.importing.constraints import Reading
@@ -46,9 +46,16 @@ class Schema:
 
 def read_script(text: str, policy: TypePolicy, tell: Callable[[int], None] = lambda _: None) -> Schema:
     """Read a whole script; `tell` hears how many statements were read so far."""
+    return read_statements(statements(text, policy.dialect), policy, tell)
+
+
+def read_statements(
+    found: Iterable[Statement | Object], policy: TypePolicy, tell: Callable[[int], None] = lambda _: None
+) -> Schema:
+    """Read statements; an object stands for a statement that could not be had."""
     schema = Schema(policy.dialect)
-    for statement in statements(text, policy.dialect):
-        schema.statements.append(_object_of(statement, schema, policy))
+    for one in found:
+        schema.statements.append(schema.add(one) if isinstance(one, Object) else _object_of(one, schema, policy))
         tell(len(schema.statements))
     return schema
 

@@ -10,12 +10,12 @@ import typer
 from runbook.commands.options import DEFAULT_ROUTES, JsonOption, RoutesOption, show, show_json
 
 migrate = typer.Typer(no_args_is_help=True, help="Schema revisions of the new services: upgrade, lint, import.")
-LIVE = ("postgresql://", "postgres://")
+LIVE = {"postgresql": "postgres", "postgres": "postgres", "mysql": "mysql", "mariadb": "mysql"}
 
 
 @migrate.command("import")
 def migrate_import(
-    source: Annotated[str, typer.Argument(metavar="FILE|DSN", help="A script of DDL, or a live PostgreSQL.")],
+    source: Annotated[str, typer.Argument(metavar="FILE|DSN", help="A script of DDL, or a live PostgreSQL or MySQL.")],
     dialect: Annotated[str, typer.Option(help="oracle, tsql or mysql; of the script.")] = "oracle",
     types: Annotated[Path | None, typer.Option(help="A file that overrides the table of types.")] = None,
     out: Annotated[Path, typer.Option(help="The folder for the revision.")] = Path("imported"),
@@ -26,33 +26,33 @@ def migrate_import(
 ) -> None:
     """Turn a legacy schema into an expand revision, with a report that accounts for every statement.
 
-    Reads what DBMS_METADATA.GET_DDL, SSMS (script database as) and mysqldump --no-data write, or a live PostgreSQL.
+    Reads what DBMS_METADATA.GET_DDL, SSMS (script database as) and mysqldump --no-data write, or a live PostgreSQL or
+    MySQL (with the extra: pip install 'strangler[mysql]'). Passwords are best given by PGPASSWORD and MYSQL_PWD.
 
     Example: strangler migrate import --dialect oracle core.sql --out revisions
+
+    Example: MYSQL_PWD=... strangler migrate import --dialect mysql mysql://reader@db.example/core
     """
     from contextlib import nullcontext
 
-    from migrations.importing.importer import import_live, import_script
+    from migrations.importing.importer import import_live, import_mysql, import_script
     from migrations.importing.type_policy import read_policy
     from runbook.scratch import scratch_database
     from runbook.screen_migrate import import_screen, progress
 
-    is_live = source.startswith(LIVE)
-    if "://" in source and not is_live:
-        kind = source.split("://", 1)[0]
-        raise typer.BadParameter(
-            f"a live {kind} database cannot be read; give a file with its DDL (mysqldump --no-data, GET_DDL, SSMS), "
-            "or the address of a PostgreSQL",
-            param_hint="FILE|DSN",
-        )
+    live = _live(source)
     if dialect not in ("oracle", "tsql", "mysql", "postgres"):
         raise typer.BadParameter("expected oracle, tsql or mysql", param_hint="--dialect")
-    if dialect == "postgres" and not is_live:
+    if dialect == "postgres" and not live:
         raise typer.BadParameter("a script of PostgreSQL needs no import: run it", param_hint="--dialect")
-    policy = read_policy("postgres" if is_live else dialect, types)
+    if profile and live != "postgres":
+        raise typer.BadParameter("only a live PostgreSQL has data to scan", param_hint="--profile")
+    policy = read_policy(live or dialect, types)
     with progress() as tell, scratch_database("import") if execute else nullcontext() as scratch:
-        if is_live:
+        if live == "postgres":
             report = import_live(source, schema, policy, out, scratch, profile=profile)
+        elif live:
+            report = import_mysql(source, policy, out, scratch, tell)
         else:
             report = import_script(Path(source), policy, out, scratch, tell)
     if json:
@@ -60,6 +60,18 @@ def migrate_import(
     else:
         show(import_screen(report))
     raise typer.Exit(0 if report.revisions else 1)
+
+
+def _live(source: str) -> str:
+    """The dialect of a live database; empty for a file."""
+    kind, is_address, _ = source.partition("://")
+    if is_address and kind not in LIVE:
+        raise typer.BadParameter(
+            f"a live {kind} database cannot be read; give a file with its DDL (GET_DDL, SSMS, mysqldump --no-data), "
+            "or the address of a PostgreSQL or MySQL",
+            param_hint="FILE|DSN",
+        )
+    return LIVE[kind] if is_address else ""
 
 
 @migrate.command("upgrade")

@@ -194,7 +194,8 @@ def test_the_command_prints_the_report_as_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["mysql://root@127.0.0.1/core"], "a live mysql database cannot be read"),
+        (["oracle://root@127.0.0.1/core"], "a live oracle database cannot be read"),
+        (["--profile", "x.sql"], "only a live PostgreSQL has data to scan"),
         (["--dialect", "db2", "x.sql"], "expected oracle, tsql or mysql"),
     ],
 )
