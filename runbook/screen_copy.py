@@ -9,30 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from time import monotonic
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from cdc.filling.backfill import Copied
 from cdc.filling.backfill import Progress as Tell
 
 LINE_SECONDS = 1.0  # between two lines of one table
-
-
-class Bars:
-    """One bar a table. Several workers tell it."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    def tell(self, copied: Copied) -> None:
-        """Move the table's bar; the source's estimate of its rows may be wrong, what is done is not."""
-        task = self._tasks.get(copied.table)
-        if task is None:
-            task = self._tasks[copied.table] = self._progress.add_task(copied.table, total=copied.expected, doing="")
-        total = copied.rows if copied.doing == "done" else max(copied.expected or 0, copied.rows) or None
-        self._progress.update(task, completed=copied.rows, total=total, doing=copied.doing)
 
 
 class Lines:
@@ -65,18 +45,7 @@ def copy_progress(*, as_json: bool) -> Iterator[Tell]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), _Rows(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[doing]}"), console=Console(stderr=True)) as progress:
-        yield Bars(progress).tell
+    from runbook.screen_bars import bars
 
-
-class _Rows(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        of = f" of about {task.total:,.0f}" if task.total and not task.finished else ""
-        return Text(f"{task.completed:,.0f}{of} rows")
-
-
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "")
+    with bars() as tell:
+        yield tell

@@ -26,8 +26,8 @@ from cdc.streaming.pgoutput import (
     TUPLE_KIND,
     UPDATE,
     XLOG_DATA,
-    begin,
     end_lsn,
+    final_lsn,
 )
 from cdc.streaming.stream import ReplicationStream
 from cdc.streaming.stream_errors import StreamError
@@ -91,8 +91,10 @@ class Reader:
         Nine in ten payloads are a plain change, a BEGIN or a COMMIT. They cost about a microsecond each here, which is
         what decides how fast a backlog is caught up with; everything else is `_special`.
         """
-        read, transactions, handover, limits = self.stream.read, self.transactions, self.handover, self.limits
-        is_bounded, until = self.until is not None, NEVER if self.until is None else self.until
+        read, transactions, handover = self.stream.read, self.transactions, self.handover
+        full, full_bytes = self.limits.rows, self.limits.bytes
+        enough, cut, cut_bytes = min(full, self.limits.idle_rows), 2 * full, 2 * full_bytes
+        until = NEVER if self.until is None else self.until
         changes, size, data = transactions.changes, self._size, b""
         while True:
             count, view = read(1)
@@ -106,11 +108,11 @@ class Reader:
             kind = data[KIND]
             if kind in _ROW_KINDS and transactions.is_carrying and (kind != UPDATE or data[TUPLE_KIND] == NEW):
                 changes.append(data)
-                if size < 2 * limits.bytes and len(changes) < 2 * limits.rows:
+                if size < cut_bytes and len(changes) < cut:
                     continue
                 self._hand_over()
             elif kind == BEGIN:
-                if is_bounded and begin(data).final_lsn >= until:
+                if final_lsn(data) >= until:
                     self._has_reached_end = True
                     return
                 transactions.begin(data)
@@ -118,8 +120,8 @@ class Reader:
             elif kind == COMMIT:
                 transactions.commit(data)
                 rows = len(changes)
-                is_full = size >= limits.bytes or rows >= limits.rows or (rows >= limits.idle_rows and handover.is_idle)
-                if not is_full and not transactions.has_marker and end_lsn(data) < until:
+                is_full = rows >= enough and (rows >= full or handover.is_idle)
+                if not is_full and size < full_bytes and not transactions.has_marker and end_lsn(data) < until:
                     continue
                 self._has_reached_end = transactions.position >= until
                 self._hand_over()

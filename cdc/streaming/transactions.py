@@ -181,8 +181,8 @@ class Transactions:
         self._whole = len(self.changes)
         self._writer = {}
         if self._is_applied:
-            self._is_applied = pgoutput.begin(data).final_lsn < self._expected.checkpoint
-        self._set_carrying()
+            self._is_applied = pgoutput.final_lsn(data) < self._expected.checkpoint
+        self.is_carrying = not self._is_applied and self._mode == "apply" and not self._refused
 
     def commit(self, data: bytes) -> None:
         """It has ended."""
