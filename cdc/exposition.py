@@ -22,6 +22,9 @@ GAUGES = (
     ("strangler_stream_applied_batches", "Target transactions that carried rows.", "applied_batches"),
     ("strangler_stream_skipped_transactions", "Our own transactions, left out.", "skipped_transactions"),
     ("strangler_stream_alarms", "Writes of others in mode skip.", "alarms"),
+    ("strangler_stream_rechecked_rows", "Written rows that were compared again.", "rechecked_rows"),
+    ("strangler_stream_unchecked_rows", "Written rows that were not, because there were too many.", "unchecked_rows"),
+    ("strangler_stream_differences", "Rows that differed at two places of the log and still do.", "differences"),
     ("strangler_stream_wal_held_bytes", "Log that the slot holds back on the source.", "wal_held_bytes"),
 )
 _log = structlog.get_logger()

@@ -35,19 +35,27 @@ _TABLES: tuple[LiteralString, ...] = (
         WITH (fillfactor = 50)""",
     """CREATE TABLE IF NOT EXISTS strangler.sentinel (
         id text, direction text, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id, direction))""",
+    """CREATE TABLE IF NOT EXISTS strangler.recheck (
+        stream text PRIMARY KEY, checked bigint NOT NULL, left_out bigint NOT NULL,
+        at timestamptz NOT NULL DEFAULT now())""",
+    """CREATE TABLE IF NOT EXISTS strangler.difference (
+        stream text NOT NULL, relation text NOT NULL, key json NOT NULL, kind text NOT NULL, columns text[] NOT NULL,
+        position pg_lsn NOT NULL, first_seen timestamptz NOT NULL DEFAULT now())""",
     # One SELECT in either database shows both ends that are here: the streams that write, the slots that are read from.
     """CREATE OR REPLACE VIEW strangler.status AS
         SELECT 'target' AS side, name, state, mode, position,
             round(extract(epoch FROM clock_timestamp() - commit_at), 3) AS seconds_behind,
             applied_rows, applied_transactions, skipped_transactions, applied_batches, alarms,
             last_alarm, NULL::numeric AS unsent_bytes, NULL::numeric AS wal_held_bytes, error,
-            round(applied_rows::numeric / nullif(applied_batches, 0), 1) AS rows_per_batch
+            round(applied_rows::numeric / nullif(applied_batches, 0), 1) AS rows_per_batch,
+            (SELECT checked FROM strangler.recheck WHERE stream = name) AS rechecked_rows,
+            (SELECT count(*) FROM strangler.difference WHERE stream = name) AS differences
         FROM strangler.stream
         UNION ALL
         SELECT 'source', slot_name,
             coalesce(wal_status, 'lost') || CASE WHEN active THEN ', read' ELSE ', not read' END,
             NULL, confirmed_flush_lsn, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-            pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL, NULL
+            pg_current_wal_lsn() - confirmed_flush_lsn, pg_current_wal_lsn() - restart_lsn, NULL, NULL, NULL, NULL
         FROM pg_replication_slots WHERE slot_name LIKE 'strangler\\_%'
             AND database = current_database() AND NOT temporary""",
 )

@@ -1,10 +1,11 @@
-"""Runs the two streams of a capability as one: made ready, kept alive by heartbeats, ended together."""
+"""Runs the two streams of a capability as one: made ready, kept alive by heartbeats, re-checked, ended together."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
@@ -17,6 +18,7 @@ from cdc.state import Lag, emit_heartbeat
 from cdc.state import lag as measure_lag
 from cdc.streaming import pipeline
 from cdc.streaming.pgoutput import parse_lsn
+from cdc.verification.recheck import KEYS_A_LOOK, Recheck
 from config.model import Routes
 
 HEARTBEAT_SECONDS = 1.0
@@ -26,13 +28,22 @@ SWITCH_SECONDS = 0.001  # a thread that wants to go on waits so long for one tha
 _log = structlog.get_logger()
 
 
-def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, watch: Watch | None = None) -> None:
+@dataclass(frozen=True)
+class Running:
+    """How both streams run: who watches a copy that comes first; how many rows of a table a second are re-checked."""
+
+    watch: Watch | None = None
+    rechecked: int = KEYS_A_LOOK
+
+
+def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, running: Running | None = None) -> None:
     """Stream until `stop` is set; with `once` only forward, until all is applied that was flushed at the start.
 
     Raises StranglerError subclasses. Everything is made ready first; what is ready is left as it is.
     """
+    running = running or Running()
     try:
-        streams = make_ready(routes, capability, watch or Watch(stop), leaves_what_streams=once)
+        streams = make_ready(routes, capability, running.watch or Watch(stop), leaves_what_streams=once)
     except Stopped:
         return
     if once:
@@ -40,7 +51,7 @@ def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, w
             row = source.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
         pipeline.run(streams.forward, stop, until=parse_lsn(row[0]) if row else 0)
     else:
-        _run_both(streams, stop)
+        _run_both(streams, stop, running.rechecked)
 
 
 def backfill(routes: Routes, capability: str, watch: Watch) -> bool:
@@ -62,14 +73,18 @@ def lag(routes: Routes, capability: str) -> Lag | None:
         return measure_lag(source, target, f"{capability}:forward")
 
 
-def _run_both(streams: Streams, stop: threading.Event) -> None:
+def _run_both(streams: Streams, stop: threading.Event, rechecked: int) -> None:
     """Threads that end together: the first error ends the others and is raised here."""
     sys.setswitchinterval(SWITCH_SECONDS)
     ending = threading.Event()
     errors: list[BaseException] = []
     plans = [plan for plan in (streams.forward, streams.reverse) if plan is not None]
-    threads = [_thread(plan.name, _streaming(plan, ending), ending, errors) for plan in plans]
-    threads += [_thread(f"heartbeat {plan.name}", _beating(plan, ending), ending, errors) for plan in plans]
+    threads = [_thread(f"heartbeat {plan.name}", _beating(plan, ending), ending, errors) for plan in plans]
+    for plan in plans:
+        recheck = Recheck(plan, streams.forward.mappings, ending, rechecked) if rechecked else None
+        threads.append(_thread(plan.name, _streaming(plan, ending, recheck), ending, errors))
+        if recheck is not None:
+            threads.append(_thread(f"re-check {plan.name}", recheck.run, ending, errors))
     for thread in threads:
         thread.start()
     while not stop.wait(_LOOK_SECONDS) and not ending.is_set():
@@ -98,8 +113,8 @@ def _thread(
     return threading.Thread(target=supervised, name=name, daemon=True)
 
 
-def _streaming(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:
-    return lambda: pipeline.run(plan, ending)
+def _streaming(plan: StreamPlan, ending: threading.Event, recheck: Recheck | None) -> Callable[[], None]:
+    return lambda: pipeline.run(plan, ending, each_part=recheck.note if recheck else None)
 
 
 def _beating(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:

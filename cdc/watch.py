@@ -9,6 +9,7 @@ from typing import Literal
 from cdc.setup import connected, sync_of
 from cdc.state import lag, read_state
 from cdc.streaming.slots import read_slot
+from cdc.verification.differences import read_rechecked
 from config.model import Routes, Sync
 
 Wal = Literal["ok", "warn", "page"]
@@ -38,6 +39,10 @@ class Look:
     skipped_transactions: int = 0
     alarms: int = 0
     last_alarm: str | None = None
+    rechecked_rows: int = 0
+    unchecked_rows: int = 0
+    differences: int = 0
+    last_difference: str | None = None
     slot: str | None = None
     slot_status: str | None = None
     wal_held_bytes: int | None = None
@@ -84,6 +89,7 @@ def _look(routes: Routes, sync: Sync, stream: str, source_name: str, target_name
         if state is None:
             return Look(stream, "not set up")
         delay, slot = lag(source, target, stream), read_slot(source, state.slot)
+        rechecked = read_rechecked(target, stream)
     return Look(
         stream=stream,
         state=state.state,
@@ -98,6 +104,10 @@ def _look(routes: Routes, sync: Sync, stream: str, source_name: str, target_name
         skipped_transactions=state.skipped_transactions,
         alarms=state.alarms,
         last_alarm=state.last_alarm,
+        rechecked_rows=rechecked.checked,
+        unchecked_rows=rechecked.left_out,
+        differences=rechecked.differences,
+        last_difference=rechecked.last,
         slot=state.slot,
         slot_status=slot.status if slot else "missing",
         wal_held_bytes=slot.retained_bytes if slot else None,

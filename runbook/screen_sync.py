@@ -29,6 +29,7 @@ _SHOWN = (
     "rows_per_batch",
     "applied_rows",
     "alarms",
+    "differences",
     "wal_held_bytes",
 )
 
@@ -84,6 +85,7 @@ def streams_screen(rows: Sequence[dict[str, Any]]) -> RenderableType:
         f"{row['slot']} holds {row['wal_held_bytes']:,} bytes of log: {row['wal']}" for row in rows if _is_held(row)
     ]
     alarms = [f"{row['stream']}: last alarm: {row['last_alarm']}" for row in rows if row.get("alarms")]
+    alarms += [f"{row['stream']}: last difference: {row['last_difference']}" for row in rows if row.get("differences")]
     return Group(table, *held, *alarms, *(str(row["error"]) for row in rows if row.get("error")))
 
 

@@ -28,6 +28,7 @@ A worked timeline (positions shortened; the checkpoint is 0/50):
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import psycopg
 import structlog
@@ -39,6 +40,7 @@ from cdc.source_types import SourceTypes, read_types
 from cdc.state import StreamState, read_state, set_state
 from cdc.streaming import slots
 from cdc.streaming.apply import Applier
+from cdc.streaming.batch import Part
 from cdc.streaming.handover import Handover
 from cdc.streaming.pgoutput import NotBinary, parse_lsn
 from cdc.streaming.reader import Reader
@@ -55,15 +57,20 @@ SLOT_ATTEMPTS, SLOT_PAUSE_SECONDS = 50, 0.1  # the walsender of a killed process
 _log = structlog.get_logger()
 
 
-def run(plan: StreamPlan, stop: threading.Event, until: int | None = None) -> None:
+EachPart = Callable[[Part], None]
+
+
+def run(plan: StreamPlan, stop: threading.Event, until: int | None = None, each_part: EachPart | None = None) -> None:
     """Stream until stopped, or until exactly what commits before `until` is applied and durable.
+
+    `each_part` is told of every part before it is applied, and is not waited for long.
 
     Raises StreamError where going on would lose or falsify something (the reason is in the stream's row, too). A broken
     connection is waited out; with `until` it is DatabaseDown.
     """
     pause = PAUSE_SECONDS_MIN
     while not stop.is_set():
-        attempt = _Attempt(plan, stop, until)
+        attempt = _Attempt(plan, stop, until, each_part)
         try:
             attempt.run()
             return
@@ -85,8 +92,8 @@ def run(plan: StreamPlan, stop: threading.Event, until: int | None = None) -> No
 class _Attempt:
     """From connecting to the end of the connections."""
 
-    def __init__(self, plan: StreamPlan, stop: threading.Event, until: int | None) -> None:
-        self._plan, self._stop, self._until = plan, stop, until
+    def __init__(self, plan: StreamPlan, stop: threading.Event, until: int | None, each_part: EachPart | None) -> None:
+        self._plan, self._stop, self._until, self._each_part = plan, stop, until, each_part
         self.has_started = False
 
     def run(self) -> None:
@@ -149,6 +156,8 @@ class _Attempt:
             while not handover.is_drained:
                 part = handover.take(TAKE_SECONDS)
                 if part is not None:
+                    if self._each_part is not None:
+                        self._each_part(part)
                     applier.apply(part)
                 handover.done(applier.durable())
             if handover.error is not None:

@@ -70,11 +70,12 @@ class Carrier:
         """Its slot and publication."""
         return name_of(other.rpartition(":")[0], self.direction)
 
-    def keys(self, mappings: Sequence[Mapping]) -> dict[str, tuple[str, ...]]:
-        """The key of each table that it reads."""
+    def touched(self, messages: Sequence[bytes], mappings: Sequence[Mapping]) -> dict[str, Touched]:
+        """What some of its log touched, by the tables of legacy."""
         if self.source == "legacy":
-            return {one.source_table: one.source_key for one in mappings}
-        return {one.target_table: one.key for one in mappings}
+            return touched(messages, {one.source_table: one.source_key for one in mappings})
+        found = touched(messages, {one.target_table: one.key for one in mappings})
+        return {one.source_table: found[one.target_table] for one in mappings if one.target_table in found}
 
 
 _CARRIERS = (Carrier("forward", "legacy", "modern"), Carrier("reverse", "modern", "legacy"))
@@ -94,12 +95,12 @@ class View:
         """The keys that one side may have newer than the other; None where that may be any."""
         if self.position is None:
             return None
-        mapping = comparison.mapping
-        found = self.touched.get(mapping.source_table if self.source == "legacy" else mapping.target_table)
-        if found is None:
-            return set()
-        if found.is_all or not comparison.has_own_key:
+        table, *looked_up = comparison.mapping.tables_read
+        found = self.touched.get(table, Touched())
+        if found.is_all or (found.keys and not comparison.has_own_key) or not self.touched.keys().isdisjoint(looked_up):
             return None
+        if not found.keys:
+            return set()
         return {tuple(row) for row in self.sides.ask(self.source, *comparison.keyed(self.source, sorted(found.keys)))}
 
 
@@ -178,7 +179,7 @@ class Views:
             position = self._snapshot_behind(seen[carrier.target], stream, begins)
             messages = self._peek(replication, slot, position, carrier.slot(self._live.stream))
         sides = replace(self._live, legacy=seen["legacy"], modern=seen["modern"])
-        return View(sides, position, carrier.source, touched(messages, carrier.keys(self._mappings)), monotonic())
+        return View(sides, position, carrier.source, carrier.touched(messages, self._mappings), monotonic())
 
     def _open(self, side: Side) -> psycopg.Connection[Any]:
         return self._stack.enter_context(connect_url(self._urls[side], side))

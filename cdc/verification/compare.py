@@ -7,7 +7,7 @@ whether it differs or not. Without snapshots whatever differs is only doubtful.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -61,7 +61,12 @@ def compare_all(comparison: Comparison, live: Sides, views: Views, progress: Cal
 
 
 def compare_since(comparison: Comparison, views: Views, mark: Mark) -> Found | None:
-    """Compare what either side has written since; None where the whole table must be compared."""
+    """Compare what either side has written since; None where the whole table must be compared.
+
+    That is so where rows are looked up in another table: one that changed there has touched none here.
+    """
+    if comparison.mapping.lookups:
+        return None
     look = _Look(comparison, views.now())
     asking = Asking(look.sides.both, look.sides.catch_up, look.in_flight)
     keys = touched_keys(comparison, mark, asking, KEYS_MAX)
@@ -70,6 +75,18 @@ def compare_since(comparison: Comparison, views: Views, mark: Mark) -> Found | N
     found = Found(len(keys), doubtful=dict.fromkeys(look.in_flight or ()), position=look.position)
     if keys:
         left, right = look.sides.both(lambda side: comparison.again(side, list(keys)))
+        look.note(left, right, found)
+    return found
+
+
+def compare_keys(comparison: Comparison, views: Views, keys: Sequence[Key]) -> Found:
+    """Compare some rows only; keys may be given as texts."""
+    look = _Look(comparison, views.now())
+    found = Found(len(keys), position=look.position)
+    if keys:
+        left, right = look.sides.both(partial(comparison.again, keys=keys))
+        own = {row[1:] for row in (*left, *right)}
+        found.doubtful = dict.fromkeys(own & look.in_flight if look.in_flight is not None else ())
         look.note(left, right, found)
     return found
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as ReadOnly
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
@@ -28,7 +29,8 @@ import psycopg
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load_mappings
 from cdc.verification.aligned import View, Views
-from cdc.verification.compare import Found, compare_again, compare_all, compare_since
+from cdc.verification.compare import Found, compare_again, compare_all, compare_keys, compare_since
+from cdc.verification.differences import read_differences
 from cdc.verification.settle import Hashes, Look, Settled, settle
 from cdc.verification.verify_details import Detail, details_of, kind_of
 from cdc.verification.verify_sides import Direction, Sides, connect
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from config.model import Routes, Sync
 
 Progress = Callable[[str, int], None]
+Known = ReadOnly[str, Sequence[Key]]  # keys by table of modern
 
 SAMPLE = 20
 SETTLE_SECONDS, DEADLINE_SECONDS = 0.5, 20.0
@@ -93,13 +96,15 @@ class Wanted:
     """What is asked of a verification.
 
     `settle_seconds` is how long a difference must stay, `deadline_seconds` how long it is looked at. `since` compares
-    only rows that were written since a time, or a position of legacy's log; such a result is not stored, for it says
-    nothing of the others. `with_values` puts values of differing rows into the result, but never into what is stored.
+    only rows that were written since a time, or a position of legacy's log, `known` only those that the re-check has
+    found to differ; such results are not stored, for they say nothing of the others. `with_values` puts values of
+    differing rows into the result, but never into what is stored.
     """
 
     settle_seconds: float = SETTLE_SECONDS
     deadline_seconds: float = DEADLINE_SECONDS
     since: str | datetime | None = None
+    known: bool = False
     with_values: bool = False
 
 
@@ -133,12 +138,14 @@ def verify(
         mark = None if wanted.since is None else find_mark(sides.modern, capability, wanted.since, here)
         urls = [routes.databases[name].url for name in (sync.source, sync.target)]
         views = stack.enter_context(closing(Views(sides, {"legacy": urls[0], "modern": urls[1]}, mappings)))
+        known = _known(sides) if wanted.known else None
         tables = tuple(
-            _Table(Comparison(mapping), sides, views, wanted).verify(progress or _silent, mark) for mapping in mappings
+            _Table(Comparison(mapping), sides, views, wanted).verify(progress or _silent, mark, known)
+            for mapping in mappings
         )
         equal = all(table.differences == 0 and table.is_complete for table in tables)
         result = VerifyResult(direction, tables, monotonic() - started, equal, views.why_not)
-        if mark is None:
+        if mark is None and known is None:
             _store(sides.modern, capability, result, here)
     return result
 
@@ -152,10 +159,14 @@ class _Table:
     views: Views
     wanted: Wanted
 
-    def verify(self, progress: Progress, mark: Mark | None) -> TableResult:
-        """Compare it, whole or what was written since."""
+    def verify(self, progress: Progress, mark: Mark | None, known: Known | None) -> TableResult:
+        """Compare it: whole, what was written since, or what is known to differ."""
         name = self.comparison.mapping.target_table
-        seen = None if mark is None else compare_since(self.comparison, self.views, mark)
+        seen = None
+        if known is not None:
+            seen = compare_keys(self.comparison, self.views, known.get(name, ()))
+        elif mark is not None:
+            seen = compare_since(self.comparison, self.views, mark)
         if seen is None:
             seen = compare_all(self.comparison, self.live, self.views, partial(progress, name))
         compare_again(self.comparison, self.views, seen)
@@ -185,6 +196,10 @@ class _Table:
         has_news = seen.doubtful and self.live.is_followed
         seconds = self.wanted.deadline_seconds if has_news else self.wanted.settle_seconds
         return settle(list(seen.doubtful), _look(self.comparison, self.live), self.wanted.settle_seconds, seconds)
+
+
+def _known(sides: Sides) -> Known:
+    return read_differences(sides.modern if sides.direction == "forward" else sides.legacy, sides.stream)
 
 
 def _look(comparison: Comparison, sides: Sides) -> Look:

@@ -93,19 +93,23 @@ def sync_run(
     metrics: Annotated[
         str | None, typer.Option(help="HOST:PORT on which /metrics is served for Prometheus; port 0 picks a free one.")
     ] = None,
+    recheck: Annotated[
+        int, typer.Option(min=0, help="Compare so many written rows of each table a second again; 0: none.")
+    ] = 100,
     max_rate: RateOption = None,
     max_active: ActiveOption = None,
     max_standby_lag: StandbyOption = "10s",
 ) -> None:
     """Run both streams of a capability; the first run makes slots and publications and copies the tables.
 
-    A copy that was interrupted goes on with the tables that are not done. --max-... are about the copy alone.
+    A copy that was interrupted goes on with the tables that are not done. --max-... are about the copy alone. Rows that
+    were written are compared again two seconds later; what differs is told by `sync status`, /metrics and the log.
 
     Example: strangler sync run accounts
 
     Example: strangler sync run accounts --max-rate 50000 --max-active 40
     """
-    from cdc.sync import run
+    from cdc.sync import Running, run
     from config.reader import read_routes
 
     loaded = read_routes(routes)
@@ -114,7 +118,7 @@ def sync_run(
 
         serve_metrics(loaded, capability, metrics)
     with watching(max_rate, max_active, max_standby_lag, as_json=False) as watch:
-        run(loaded, capability, once=once, stop=watch.stop, watch=watch)
+        run(loaded, capability, once=once, stop=watch.stop, running=Running(watch, recheck))
 
 
 @sync.command("check")
@@ -254,6 +258,9 @@ def sync_repair(
         Literal["forward", "reverse"], typer.Option(help="forward: legacy is right; reverse: modern is.")
     ] = "forward",
     routes: RoutesOption = DEFAULT_ROUTES,
+    known: Annotated[
+        bool, typer.Option("--known", help="Only rows that the re-check of `sync run` has found; nothing else is read.")
+    ] = False,
     actor: ActorOption = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
     json: JsonOption = False,
@@ -264,13 +271,15 @@ def sync_repair(
     is kept in strangler.repaired of the database that was repaired.
 
     Example: strangler sync repair accounts --as ada
+
+    Example: strangler sync repair accounts --known --yes --as ada
     """
     from config.reader import read_routes
     from runbook.repair import find, put_right
     from runbook.screen_sync import verify_screen
 
     loaded = read_routes(routes)
-    found = find(loaded, capability, direction)
+    found = find(loaded, capability, direction, known=known)
     if not found.equal:
         if not json:
             show(verify_screen([found]))
@@ -278,7 +287,7 @@ def sync_repair(
             f"Write what {'legacy' if direction == 'forward' else 'modern'} has for these keys?"
         ):
             raise typer.Exit(6)
-        found = put_right(loaded, capability, found, who(actor))
+        found = put_right(loaded, capability, found, who(actor), known=known)
     if json:
         show_json({"equal": found.equal, "result": found})
     else:
