@@ -41,8 +41,8 @@ kill: setup ## kill anything at any step, RUNS times with SEED; the checker know
 kill-smoke: setup ## the same, 40 runs
 	$(BIN)/python -m tests.kill $(SEED) 40
 
-mutation: setup ## seeded bugs, each in a world of its own: how many the checker finds
-	$(BIN)/python -m tests.kill.mutation $(SEED)
+mutation: setup ## seeded bugs, each in a world of its own: how many the checker finds; the table goes into docs/
+	$(BIN)/python -m tests.kill.mutation --seed $(SEED) --write docs/mutation.md
 
 recording: setup ## one cutover and one way back as a terminal shows them, into docs/
 	$(BIN)/python docs/record_cutover.py

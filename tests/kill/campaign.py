@@ -195,6 +195,7 @@ def _open(world: World, total: Total) -> Runner:
     total.worlds += 1
     runner = Runner(world)
     runner.prepare()
+    world.start_clients()
     return runner
 
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +23,8 @@ from tests.kill.history import Operation
 ANSWER_SECONDS_MAX = 20.0
 CLEAN_PAUSE_SECONDS_MAX = 2.5
 NAMED = 3
+OVERLAP = timedelta(milliseconds=100)
+MODERN = ("modern", "retired")
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,6 +53,15 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """A moment at which no run was open and no command ran: which tables of each side took writes."""
+
+    stage: str
+    legacy: tuple[bool, ...]
+    modern: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything that one check looks at."""
 
@@ -63,6 +74,7 @@ class Facts:
     stage: str
     wanted_stage: str
     looks: Sequence[Seen] = ()
+    stops: Sequence[Stop] = ()
     clean: bool = False  # whether nothing was killed in this run
     since: int = 0  # time.monotonic_ns of the start of the run
     is_at_rest: bool = True  # whether both sides became equal in time
@@ -73,7 +85,7 @@ class Facts:
 
     @property
     def home(self) -> Books:
-        return self.modern if self.stage in ("modern", "retired") else self.legacy
+        return self.modern if self.stage in MODERN else self.legacy
 
     @property
     def other(self) -> Books:
@@ -265,6 +277,11 @@ def _i12_one_side(facts: Facts) -> Iterator[str]:
         yield f"the home {facts.home.side} refuses writes"
     if facts.other.accepts_writes:
         yield f"{facts.other.side} accepts writes, and is not the home"
+    for stop in facts.stops:
+        home, other = (stop.modern, stop.legacy) if stop.stage in MODERN else (stop.legacy, stop.modern)
+        if not all(home) or any(other):
+            yield f"between two commands the stage was {stop.stage}, the home took writes to {sum(home)} of {len(home)} tables, the other side to {sum(other)}"
+            break
     yield from _runs_end_once(facts.journal)
 
 
@@ -354,6 +371,21 @@ def chained(seq: int, stored: tuple[str, ...]) -> str:
         raw = text.encode()
         digest.update(len(raw).to_bytes(8, "big") + raw)
     return digest.hexdigest()
+
+
+def gaps(home: Books, other: Books) -> list[str]:
+    """What the home committed before a posting that the other side has, and the other side has not.
+
+    A stream that is behind lacks the newest ones alone. `other` must have been read before `home`. Commits that overlap
+    may be logged in another order than that of their timestamps, so the last moment does not count.
+    """
+    there = [home.born[key].at for key in other.born if key in home.born]
+    newest = max(there, default=LONG_AGO + OVERLAP) - OVERLAP
+    return [
+        f"{day}/{number}"
+        for (day, number), born in home.born.items()
+        if born.at < newest and (day, number) not in other.born
+    ]
 
 
 def read_journal(control: Path) -> list[Entry]:

@@ -28,6 +28,17 @@ def _kill(name: str) -> Fault:
     return fault
 
 
+def _restart(name: str) -> Fault:
+    """It is killed, and whoever manages services starts it at once, while the command goes on."""
+    kill = _kill(name)
+
+    def fault(world: World, chance: random.Random) -> None:
+        kill(world, chance)
+        world.revive(name)
+
+    return fault
+
+
 def _wait_for_orphans(world: World) -> None:
     """Workers whose supervisor died drain and end; the next gateway needs their port."""
     port = int(world.addresses["listen"].rpartition(":")[2])
@@ -154,6 +165,7 @@ def _touch_routes(world: World, _chance: random.Random) -> None:
 
 FAULTS: dict[str, Fault] = {
     **{f"kill {name}": _kill(name) for name in ("gateway", "sync", "monolith", "ledger", "facade", "clients")},
+    **{f"restart {name}": _restart(name) for name in ("gateway", "sync", "monolith", "ledger", "facade")},
     "kill worker": _kill_worker,
     "kill comparer": _kill_comparer,
     **{f"freeze {name}": _freeze(name) for name in ("gateway", "sync", "monolith", "ledger", "facade")},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,20 +14,26 @@ from typing import Any
 import psycopg
 
 from tests.kill import books, checker, history
-from tests.kill.checker import Facts, Seen
+from tests.kill.checker import Facts, Seen, Stop
 from tests.kill.crash import Orders
+from tests.kill.forks import Fork
 from tests.kill.nemesis import FAULTS
-from tests.kill.world import CAPABILITY, Command, World
+from tests.kill.reader import MONEY, Reader, who_takes_writes
+from tests.kill.world import CAPABILITY, World
 
-REST_SECONDS, EQUAL_SECONDS, COMMAND_SECONDS = 40.0, 30.0, 60.0
-ATTEMPTS, SETTLE_SECONDS = 40, 90.0
+ATTEMPTS = 40
+VERIFIED_SECONDS = 600.0
 OPERATORS = ("olivia", "sam")
-LOOKS = {
-    "legacy": ("SELECT trim(ccy), sum(bal_amt) FROM acctmast WHERE acct_typ <> 'X' GROUP BY 1",
-               "SELECT trn_ref FROM trnhist WHERE trn_ref ~ '^[0-9a-f]{8}-' GROUP BY 1 HAVING count(*) <> 2"),
-    "modern": ("SELECT trim(currency), sum(balance) FROM account GROUP BY 1",
-               "SELECT reference FROM posting WHERE reference ~ '^[0-9a-f]{8}-' GROUP BY 1 HAVING count(*) <> 2"),
-}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How many seconds are waited before a thing that does not come is a finding."""
+
+    rest: float = 40.0  # every client has its answers
+    equal: float = 30.0  # both sides hold the same
+    command: float = 60.0  # a command ends
+    settle: float = 90.0  # a run comes to its end, once everything is healed
 
 
 @dataclass(frozen=True)
@@ -63,40 +68,16 @@ class Outcome:
     operations: Mapping[str, int] = field(default_factory=dict)
 
 
-class Reader(threading.Thread):
-    """Looks at both databases while the run goes on, each time in one snapshot."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(name="reader", daemon=True)
-        self._world, self._end = world, threading.Event()
-        self.looks: list[Seen] = []
-
-    def run(self) -> None:
-        while not self._end.is_set():
-            for side, url in (("legacy", self._world.legacy_url), ("modern", self._world.modern_url)):
-                try:
-                    with psycopg.connect(url, connect_timeout=2, application_name="reader") as connection:
-                        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                        money, torn = (connection.execute(query.encode()).fetchall() for query in LOOKS[side])
-                        self.looks.append(Seen(side, dict(money), tuple(row[0] for row in torn)))
-                except psycopg.Error:
-                    continue
-            self._end.wait(0.25)
-
-    def end(self) -> list[Seen]:
-        self._end.set()
-        self.join(15)
-        return self.looks
-
-
 class Runner:
     """Makes run after run in one world."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, verified: float = 0.0, patience: Patience | None = None) -> None:
         self.world = world
+        self.patience = patience or Patience()
         self.money = self._money()
         self.done: list[str] = []
-        self._verified = 0.0
+        self.verified = verified
+        self._stops: list[Stop] = []
         self._entries, self._last_commit = 0, checker.LONG_AGO
         self._hits, self._lines = world.folder / "hits", world.folder / "lines"
 
@@ -121,42 +102,51 @@ class Runner:
         self._verify()
 
     def _verify(self) -> None:
-        if monotonic() - self._verified < 600 and self._verified:
+        if self.verified and monotonic() - self.verified < VERIFIED_SECONDS:
             return
         done = self.world.run("sync", "verify", CAPABILITY)
         assert done.status == 0, done.output
-        self._verified = monotonic()
+        self.verified = monotonic()
 
     def _money(self) -> dict[str, Decimal]:
         with psycopg.connect(self.world.legacy_url) as connection:
-            return dict(connection.execute(LOOKS["legacy"][0].encode()).fetchall())
+            return dict(connection.execute(MONEY.encode()).fetchall())
 
     def run(self, spec: Spec) -> Outcome:
-        """Make one run and check it."""
+        """Make one run and check it. What kept the harness from going on is raised, unless the checker has the reason."""
         world, began, since = self.world, monotonic(), monotonic_ns()
-        self._verify()
         move = "advance" if world.stage == "canary" else "back"
         wanted = "modern" if move == "advance" else "canary"
         outcome = Outcome(spec, move)
         for path in (self._hits, self._lines):
             path.unlink(missing_ok=True)
+        self._stops.clear()
         reader = Reader(world)
         reader.start()
+        failure = None
         try:
+            self._verify()
             self._move(spec, move, wanted, outcome)
+        except (AssertionError, TimeoutError) as error:
+            failure = error
         finally:
             looks = reader.end()
-        facts = self._facts(spec, wanted, looks, since)
-        outcome.violations += checker.check(facts)
+        facts = self._facts(spec, world.stage if failure else wanted, looks, since)
+        outcome.violations = checker.check(facts) + outcome.violations
+        if failure and not outcome.violations:
+            raise failure
+        self._note_facts(outcome, facts, since)
+        outcome.seconds = monotonic() - began
+        world.go_on()
+        return outcome
+
+    def _note_facts(self, outcome: Outcome, facts: Facts, since: int) -> None:
         self._entries = len(facts.journal)
         self._last_commit = max((one.at for one in facts.home.born.values()), default=self._last_commit)
         outcome.sometimes = self._sometimes(facts)
         outcome.operations = _counted(facts, since)
         outcome.hits = tuple(self._hits.read_text().split()) if self._hits.exists() else ()
         outcome.lines = tuple(map(int, self._lines.read_text().split())) if self._lines.exists() else ()
-        outcome.seconds = monotonic() - began
-        world.go_on()
-        return outcome
 
     def _orders(self, orders: Orders) -> Orders:
         orders.hits_to, orders.reached = str(self._hits), str(self.world.folder / "reached")
@@ -168,7 +158,7 @@ class Runner:
         return orders
 
     def _plan(self, move: str) -> str:
-        deadline = monotonic() + SETTLE_SECONDS
+        deadline = monotonic() + self.patience.settle
         argv = ["plan", CAPABILITY, "--json", *(["--back"] if move == "back" else [])]
         while True:
             made = self.world.run(*argv)
@@ -190,22 +180,21 @@ class Runner:
             second = world.command(*argv[:-3], "--as", OPERATORS[1], "--json")
         if spec.fault:
             self._strike(spec, first, reached, chance)
-        world.wait(first, COMMAND_SECONDS)
+        world.wait(first, self.patience.command)
         outcome.commands += 1
         outcome.died += first.status == -9
         if second is not None:
-            world.wait(second, COMMAND_SECONDS)
+            world.wait(second, self.patience.command)
             self._note(second)
         self._note(first)
         self._settle(spec, argv, move, wanted, outcome)
 
-    def _strike(self, spec: Spec, command: Command, reached: Path, chance: random.Random) -> None:
+    def _strike(self, spec: Spec, command: Fork, reached: Path, chance: random.Random) -> None:
         """Let the nemesis act when the command waits at its point, or after a moment by chance."""
         world = self.world
         if spec.orders.at:
             deadline = monotonic() + 20
-            while not reached.exists() and command.status is None and monotonic() < deadline:
-                world._hear()
+            while not reached.exists() and command.poll() is None and monotonic() < deadline:
                 sleep(0.002)
         else:
             sleep(chance.uniform(0.05, 1.2))
@@ -214,7 +203,7 @@ class Runner:
         finally:
             reached.unlink(missing_ok=True)
 
-    def _note(self, command: Command) -> None:
+    def _note(self, command: Fork) -> None:
         if command.status == 0 and "{" in command.output:
             said: dict[str, Any] = json.loads(
                 command.output[command.output.index("{") : command.output.rindex("}") + 1]
@@ -223,17 +212,20 @@ class Runner:
 
     def _settle(self, spec: Spec, argv: list[str], move: str, wanted: str, outcome: Outcome) -> None:
         """Heal the world, and give the same command again until it has nothing left to do."""
-        world, again, deadline = self.world, spec.again, monotonic() + SETTLE_SECONDS
+        world, again, deadline = self.world, spec.again, monotonic() + self.patience.settle
         world.heal()
         world.wait_ready()
         last = ""
         for _ in range(ATTEMPTS):
-            if again is None and world.stage == wanted and not self._open_runs():
-                return
+            if not self._open_runs():
+                if again is None and world.stage == wanted:
+                    return
+                if stop := who_takes_writes(world):
+                    self._stops.append(stop)
             if monotonic() > deadline:
                 break
             command = world.command(*argv, orders=self._orders(again or Orders()))
-            world.wait(command, COMMAND_SECONDS)
+            world.wait(command, self.patience.command)
             self._note(command)
             again, last = None, command.output
             outcome.commands += 1
@@ -255,7 +247,7 @@ class Runner:
 
     def _facts(self, spec: Spec, wanted: str, looks: list[Seen], since: int) -> Facts:
         world = self.world
-        rests = world.rest(REST_SECONDS)
+        rests = world.rest(self.patience.rest)
         is_at_rest = rests and self._become_equal()
         account = world.cast.actors[0].account
         return Facts(
@@ -268,6 +260,7 @@ class Runner:
             stage=world.stage,
             wanted_stage=wanted,
             looks=looks,
+            stops=tuple(self._stops),
             clean=spec.is_clean,
             since=since,
             is_at_rest=is_at_rest,
@@ -279,7 +272,7 @@ class Runner:
 
     def _become_equal(self) -> bool:
         """Wait until both sides hold the same, twice in a row: nothing is under way any more."""
-        world, deadline, before = self.world, monotonic() + EQUAL_SECONDS, ("",)
+        world, deadline, before = self.world, monotonic() + self.patience.equal, ("",)
         while monotonic() < deadline:
             legacy = books.fingerprint(world.legacy_url, "legacy")
             modern = books.fingerprint(world.modern_url, "modern")

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from tests.kill import books, checker
 from tests.kill.run import Runner
 from tests.kill.world import CAPABILITY, World
 
@@ -141,4 +142,9 @@ def lost_slot_is_refused(world: World) -> Result:
     move = world.run("advance" if stage == "canary" else "back", CAPABILITY, "--yes")
     if move.status == 0 or world.stage != stage:
         result.violations.append(f"the {direction} slot was lost, and the move went on: exit {move.status}")
+    account = world.cast.actors[0].account
+    sides = (("modern", world.modern_url), ("legacy", world.legacy_url))
+    other, home = (books.read(side, url, account) for side, url in (sides if stage == "canary" else sides[::-1]))
+    if missing := checker.gaps(home, other):
+        result.violations.append(f"the {direction} stream went on behind {len(missing)} postings that it never carried")
     return result

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import httpx
-import msgspec
 import psutil
+import psycopg
 
 from runbook.demo.cast import Cast, choose_cast
 from runbook.demo.cluster import SETTINGS, Cluster
 from runbook.demo.processes import Processes, free_port
 from runbook.demo.world import Size, make_ledger, routes_of_the_product, seed_monolith
 from tests.kill.crash import Orders
+from tests.kill.forks import Fork, Forks
+from tests.kill.prepared import Prepared
 from tests.kill.relay import Relay, Relays
 
 CAPABILITY = "accounts"
@@ -36,21 +36,7 @@ ROUTES_CHANGES = (
     (r"mismatch_rate: 1%", "mismatch_rate: 50%"),
     (r"lag: 2s", "lag: 10s"),
 )
-Names = tuple[str, ...]
-
-
-@dataclass
-class Command:
-    """One command of the runbook that was started; `status` is None while it runs, negative after a signal."""
-
-    number: int
-    out: Path
-    pid: int = 0
-    status: int | None = None
-
-    @property
-    def output(self) -> str:
-        return self.out.read_text(errors="replace") if self.out.exists() else ""
+SERVICES = ("monolith", "ledger", "facade", "gateway", "sync")
 
 
 @dataclass
@@ -62,29 +48,39 @@ class World:
     size: Size = SIZE
     think: float = 0.25
     histories: list[Path] = field(default_factory=list)
+    services: dict[str, Fork] = field(default_factory=dict)
+    _commands: int = 0
 
-    def start(self) -> World:
-        """Build it, up to the moment at which both streams run and the clients come."""
-        self.legacy = Cluster(self.folder, "corebank", free_port(), SERVERS).start()
-        self.modern = Cluster(self.folder, "ledger", free_port(), SERVERS).start()
-        self.legacy_url, self.modern_url = (
-            self.legacy.create_database("corebank"),
-            self.modern.create_database("ledger"),
-        )
-        seed_monolith(self.legacy_url, self.size)
-        make_ledger(self.legacy_url, self.modern_url)
-        self.cast: Cast = choose_cast(self.legacy_url, self.size.clients, self.size.seed)
-        self.relays = Relays()
-        self._configure()
-        for name in ("monolith", "ledger", "facade", "gateway", "sync"):
+    def start(self, prepared: Prepared | None = None) -> World:
+        """Build it, or take what was prepared, up to the moment at which both streams run."""
+        self._configure(prepared)
+        self.forks = Forks(self.folder, self.environ)
+        if prepared:
+            prepared.fill(self.folder)
+            self.cast: Cast = prepared.cast
+        for cluster in (self.legacy, self.modern):
+            cluster.start()
+        if not prepared:
+            self._seed()
+        self.forks.wait_ready()
+        for name in SERVICES:
             self.revive(name)
         self.references_at_start = self._references()
-        self._zygote()
         self.wait_ready()
-        self.start_clients()
         return self
 
-    def _configure(self) -> None:
+    def _seed(self) -> None:
+        for cluster in (self.legacy, self.modern):
+            cluster.create_database(cluster.name)
+        seed_monolith(self.legacy_url, self.size)
+        make_ledger(self.legacy_url, self.modern_url)
+        self.cast = choose_cast(self.legacy_url, self.size.clients, self.size.seed)
+
+    def _configure(self, prepared: Prepared | None) -> None:
+        self.legacy, self.modern = (Cluster(self.folder, name, free_port(), SERVERS) for name in ("corebank", "ledger"))
+        if prepared:
+            prepared.lend_passwords(self.legacy, self.modern)
+        self.legacy_url, self.modern_url = self.legacy.url("corebank"), self.modern.url("ledger")
         self.routes = self.folder / "routes.yaml"
         text = routes_of_the_product().read_text()
         for pattern, replacement in ROUTES_CHANGES:
@@ -92,6 +88,7 @@ class World:
             assert count == 1, pattern
         self.routes.write_text(text)
         ports = {name: free_port() for name in ("monolith", "ledger", "facade", "listen", "admin")}
+        self.relays = Relays()
         self.http = {name: self.relays.open(ports[name]) for name in ("monolith", "facade", "ledger")}
         self.wires: dict[str, Relay] = {
             "legacy": self.relays.open(self.legacy.port),
@@ -99,7 +96,15 @@ class World:
         }
         self.addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
         self.gateway, self.admin = f"http://{self.addresses['listen']}", f"http://{self.addresses['admin']}"
-        environ = {
+        if not prepared:
+            (self.folder / "run").mkdir(mode=0o700)
+        self.clients = Processes(self.folder, self.environ)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of every process; that of the streams leads through relays to the databases."""
+        bugs = (str(ROOT / "tests/kill/bugs"),) if self.bug else ()
+        return {
             "STRANGLER_ROUTES": str(self.routes),
             "STRANGLER_HOME": str(ROOT),
             "STRANGLER_RUN": str(self.folder / "run"),
@@ -111,19 +116,15 @@ class World:
             "MONOLITH_URL": f"http://127.0.0.1:{self.http['monolith'].port}",
             "FACADE_URL": f"http://127.0.0.1:{self.http['facade'].port}",
             "LEDGER_URL": f"http://127.0.0.1:{self.http['ledger'].port}",
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "tests/kill/bugs"), str(ROOT))) if self.bug else str(ROOT),
+            "PYTHONPATH": os.pathsep.join((*bugs, str(ROOT))),
             "KILL_BUG": self.bug,
         }
-        (self.folder / "run").mkdir(mode=0o700)
-        through = {"LEGACY_DB": self._through("legacy"), "LEDGER_DB": self._through("modern")}
-        self.processes = {
-            name: Processes(self.folder, environ | (through if name == "sync" else {}))
-            for name in ("monolith", "ledger", "facade", "gateway", "sync", "clients", "zygote")
-        }
 
-    def _through(self, side: str) -> str:
-        url, cluster = (self.legacy_url, self.legacy) if side == "legacy" else (self.modern_url, self.modern)
-        return url.replace(f"127.0.0.1:{cluster.port}/", f"127.0.0.1:{self.wires[side].port}/")
+    def _through_relays(self) -> dict[str, str]:
+        return {
+            "LEGACY_DB": self.legacy_url.replace(f":{self.legacy.port}/", f":{self.wires['legacy'].port}/"),
+            "LEDGER_DB": self.modern_url.replace(f":{self.modern.port}/", f":{self.wires['modern'].port}/"),
+        }
 
     @property
     def control(self) -> Path:
@@ -131,30 +132,31 @@ class World:
         return self.folder / "control.db"
 
     @property
-    def commands(self) -> dict[str, list[str]]:
-        """How each process is started."""
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """How each service is started."""
         at = self.addresses
         return {
-            "monolith": ["legacy", "--listen", at["monolith"]],
-            "ledger": ["service", "ledger", "--listen", at["ledger"]],
-            "facade": ["service", "facade", "--listen", at["facade"]],
-            "gateway": ["gateway"],
-            "sync": ["sync", "run", CAPABILITY],
+            "monolith": ("legacy", "--listen", at["monolith"]),
+            "ledger": ("service", "ledger", "--listen", at["ledger"]),
+            "facade": ("service", "facade", "--listen", at["facade"]),
+            "gateway": ("gateway",),
+            "sync": ("sync", "run", CAPABILITY),
         }
 
-    def process(self, name: str) -> subprocess.Popen[bytes]:
+    def process(self, name: str) -> Fork | subprocess.Popen[bytes]:
         """The process of that name."""
-        return self.processes[name].children[name].process
+        return self.clients.children[name].process if name == "clients" else self.services[name]
 
     def is_running(self, name: str) -> bool:
         """Whether it was started and has not ended."""
-        children = self.processes[name].children
-        return name in children and children[name].process.poll() is None
+        started = self.clients.children if name == "clients" else self.services
+        return name in started and self.process(name).poll() is None
 
     def revive(self, name: str) -> None:
         """Start it if it does not run, as a service manager does."""
         if not self.is_running(name):
-            self.processes[name].start(name, self.commands[name])
+            environ = self._through_relays() if name == "sync" else {}
+            self.services[name] = self.forks.start(self.commands[name], self.folder / f"{name}.log", environ)
 
     def heal(self) -> None:
         """Let everything run again: what was stopped, what died, both databases."""
@@ -163,7 +165,7 @@ class World:
                 cluster._process = None
                 (cluster._data / "postmaster.pid").unlink(missing_ok=True)
                 cluster.start()
-        for name in self.commands:
+        for name in SERVICES:
             for process in self.family(name):
                 process.send_signal(signal.SIGCONT)
             self.revive(name)
@@ -202,8 +204,6 @@ class World:
 
     def both_stream(self) -> bool:
         """Whether the program itself says that both streams run."""
-        import psycopg
-
         try:
             for url, direction in ((self.modern_url, "forward"), (self.legacy_url, "reverse")):
                 with psycopg.connect(url, connect_timeout=2) as connection:
@@ -219,8 +219,6 @@ class World:
         return True
 
     def _references(self) -> frozenset[str]:
-        import psycopg
-
         with psycopg.connect(self.legacy_url) as connection:
             return frozenset(row[0] for row in connection.execute("SELECT trn_ref FROM trnhist"))
 
@@ -232,7 +230,7 @@ class World:
         history.touch()
         self.histories.append(history)
         self.state.unlink(missing_ok=True)
-        self.processes["clients"].start(
+        self.clients.start(
             "clients",
             ["-m", "tests.kill.clients", str(cast), str(history), self.gateway, str(self.state), str(self.think)],
         )
@@ -257,63 +255,22 @@ class World:
         """Let them work again."""
         self.process("clients").send_signal(signal.SIGUSR2)
 
-    def _zygote(self) -> None:
-        source = self.processes["zygote"]
-        self.zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.kill.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "zygote.log").open("ab"),
-            env=os.environ | source.environ,
-            cwd=self.folder,
-        )
-        self.running: dict[int, Command] = {}
-        self._buffer = b""
-        assert self.zygote.stdout
-        os.set_blocking(self.zygote.stdout.fileno(), False)
-        deadline = monotonic() + 30
-        while not self._hear():
-            assert monotonic() < deadline, "the zygote does not start"
-            sleep(0.01)
+    def command(self, *argv: str, orders: Orders | None = None) -> Fork:
+        """Start a command of the runbook."""
+        self._commands += 1
+        out = self.folder / f"command-{self._commands % 40}.txt"
+        out.unlink(missing_ok=True)
+        return self.forks.start(argv, out, orders=orders or Orders())
 
-    def _hear(self) -> bool:
-        assert self.zygote.stdout
-        data = self.zygote.stdout.read()
-        self._buffer += data or b""
-        *lines, self._buffer = self._buffer.split(b"\n")
-        for line in lines:
-            said: dict[str, Any] = json.loads(line)
-            if "pid" in said:
-                self.running[said["id"]].pid = said["pid"]
-            if "status" in said:
-                self.running.pop(said["id"]).status = said["status"]
-        return bool(lines)
-
-    def command(self, *argv: str, orders: Orders | None = None) -> Command:
-        """Start a command of the runbook as a process of its own."""
-        number = self.__dict__.setdefault("_number", 0) + 1
-        self._number = number
-        command = Command(number, self.folder / f"command-{number % 40}.txt")
-        command.out.unlink(missing_ok=True)
-        self.running[number] = command
-        asked = {"id": number, "argv": argv, "orders": orders or Orders(), "out": str(command.out)}
-        assert self.zygote.stdin
-        self.zygote.stdin.write(msgspec.json.encode(asked) + b"\n")
-        self.zygote.stdin.flush()
-        return command
-
-    def wait(self, command: Command, seconds: float = 60.0) -> int:
+    def wait(self, command: Fork, seconds: float = 60.0) -> int:
         """Wait for its end; after the time it is killed, which is itself a finding."""
-        deadline = monotonic() + seconds
-        while command.status is None:
-            if not self._hear():
-                sleep(0.004)
-            if monotonic() > deadline and command.pid:
-                os.kill(command.pid, signal.SIGKILL)
-                deadline += 10
-        return command.status
+        try:
+            return command.wait(seconds)
+        except TimeoutError:
+            command.kill()
+            return command.wait(10)
 
-    def run(self, *argv: str, seconds: float = 60.0) -> Command:
+    def run(self, *argv: str, seconds: float = 60.0) -> Fork:
         """Run a command to its end."""
         command = self.command(*argv)
         self.wait(command, seconds)
@@ -326,18 +283,25 @@ class World:
         assert found, "routes.yaml has no stage"
         return found[1]
 
+    def stop(self) -> None:
+        """End every process and both databases in good order, so that the folder can be copied."""
+        for name in reversed(SERVICES):
+            if self.is_running(name):
+                self.process(name).send_signal(signal.SIGTERM)
+        for name in reversed(SERVICES):
+            self.services[name].wait(20)
+        for cluster in (self.legacy, self.modern):
+            cluster.stop()
+
     def close(self) -> None:
-        """End everything."""
-        if hasattr(self, "zygote"):
-            self.zygote.stdin.close()  # type: ignore[union-attr]
-            self.zygote.wait(10)
-            self.zygote.stdout.close()  # type: ignore[union-attr]
-        for name in ("clients", "sync", "gateway", "facade", "ledger", "monolith"):
+        """End everything at once; nothing of it is needed any more."""
+        for name in ("clients", *reversed(SERVICES)):
             for process in self.family(name):
-                process.send_signal(signal.SIGCONT)
-            if name == "clients" and self.is_running(name):
-                self.process(name).kill()
-            self.processes[name].stop_all()
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self.clients.stop_all()
+        if hasattr(self, "forks"):
+            self.forks.close()
         for cluster in (self.legacy, self.modern):
             cluster.stop(immediate=True)
         self.relays.close()

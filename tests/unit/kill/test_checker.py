@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from tests.kill.books import Books, Born, Row
-from tests.kill.checker import Entry, Facts, Seen, chained, check
+from tests.kill.checker import Entry, Facts, Seen, Stop, chained, check, gaps
 from tests.kill.history import Line, Operation
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -144,6 +144,8 @@ DAMAGE: dict[str, tuple[str, Callable[[Facts], Facts]]] = {
     "the other stage": ("I12", lambda f: replace(f, wanted_stage="canary")),
     "nobody accepts": ("I12", lambda f: with_books(f, "modern", accepts_writes=False)),
     "one table accepts": ("I12", lambda f: with_books(f, "legacy", refusals=(True, False))),
+    "the home refused between commands": ("I12", lambda f: replace(f, stops=[Stop("canary", (False, False), (False, False))])),
+    "both took writes between commands": ("I12", lambda f: replace(f, stops=[Stop("modern", (True, True), (True, True))])),
     "a run without end": ("I12", lambda f: end(f, "run.begun", "run.committed")),
     "undone after the point of no return": ("I12", lambda f: end(f, "run.begun", "run.committed", "run.undone")),
     "it never came back": ("I13", lambda f: with_books(f, "legacy", born={k: v for k, v in f.legacy.born.items() if k[1] < "3"})),
@@ -162,3 +164,19 @@ def test_whole_books_have_no_violation() -> None:
 @pytest.mark.parametrize(("invariant", "damage"), DAMAGE.values(), ids=DAMAGE)
 def test_each_damage_is_found_by_its_invariant(invariant: str, damage: Callable[[Facts], Facts]) -> None:
     assert invariant in {name for name, _ in check(damage(whole()))}
+
+
+def test_a_stop_at_which_the_home_alone_takes_writes_is_no_violation() -> None:
+    stops = [Stop("canary", (True, True), (False, False)), Stop("modern", (False, False), (True, True))]
+    assert check(replace(whole(), stops=stops)) == []
+
+
+def test_a_stream_that_is_behind_has_no_gap_and_one_that_jumped_has() -> None:
+    home = books("legacy")
+
+    def other(*numbers: str) -> Books:
+        return replace(books("modern"), born={key: one for key, one in home.born.items() if key[1] in numbers})
+
+    assert gaps(home, other("1", "2")) == []
+    assert gaps(home, other()) == []
+    assert gaps(home, other("1", "4")) == ["20261125/2", "20261125/3"]

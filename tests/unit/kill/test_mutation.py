@@ -2,24 +2,28 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kill.mutation import SOUND, Found, is_good, table
+from tests.kill.crash import CALLS, NAMES, UNDO_CALLS
+from tests.kill.mutation import battery, main
+from tests.kill.nemesis import FAULTS
+from tests.kill.run import Spec
 
 
-def found(invariant: str, bug: str = "a bug") -> Found:
-    return Found(bug, "", invariant, "", 1, 1.0)
-
-
-def test_a_world_that_fails_by_itself_counts_as_not_caught() -> None:
-    assert "mutation score: 1 of 3" in table([found("", SOUND), found("I1"), found("harness"), found("")])
-
-
-@pytest.mark.parametrize(
-    ("uncaught", "without_a_bug", "expected"),
-    [([], "", True), ([""], "", True), (["harness"], "", True), (["harness", ""], "", False), (["harness"] * 2, "", False),
-     ([], "I1", False), ([], "harness", False)],
-)  # fmt: skip
-def test_one_in_twenty_five_may_go_uncaught_and_nothing_may_be_found_without_a_bug(
-    uncaught: list[str], without_a_bug: str, expected: bool
+def test_a_bug_that_does_not_exist_is_refused_with_the_names_of_those_that_do(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    worlds = [found("I1")] * (25 - len(uncaught)) + [found(one) for one in uncaught]
-    assert is_good([found(without_a_bug, SOUND), *worlds]) is expected
+    assert main(["no such bug"]) == 2
+    assert "there is no bug no such bug; there are: (no bug), acknowledge before commit" in capsys.readouterr().err
+
+
+def test_every_run_of_the_battery_names_points_and_faults_that_exist() -> None:
+    specs = [run for run in battery(3) if isinstance(run, Spec)]
+    assert {spec.fault for spec in specs} - {""} <= set(FAULTS)
+    assert {spec.orders.at for spec in specs} - {""} <= set(NAMES)
+    assert {spec.orders.crash.partition("#")[0] for spec in specs} - {""} <= set(NAMES)
+    assert {spec.orders.fail for spec in specs} - {""} <= set(CALLS | UNDO_CALLS)
+
+
+def test_the_same_seed_makes_the_same_runs() -> None:
+    first, second = ([run.seed for run in battery(3) if isinstance(run, Spec)] for _ in range(2))
+    assert first == second
+    assert len(set(first)) == len(first)
