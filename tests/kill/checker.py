@@ -60,6 +60,17 @@ class Stop:
     legacy: tuple[bool, ...]
     modern: tuple[bool, ...]
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with it: the home takes writes to all of its tables, and the other side to none."""
+        home, other = (self.modern, self.legacy) if self.stage in MODERN else (self.legacy, self.modern)
+        if all(home) and not any(other):
+            return ""
+        return (
+            f"between two commands the stage was {self.stage}, the home took writes to {sum(home)} of {len(home)} "
+            f"tables, and the other side to {sum(other)} of {len(other)}"
+        )
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -277,11 +288,7 @@ def _i12_one_side(facts: Facts) -> Iterator[str]:
         yield f"the home {facts.home.side} refuses writes"
     if facts.other.accepts_writes:
         yield f"{facts.other.side} accepts writes, and is not the home"
-    for stop in facts.stops:
-        home, other = (stop.modern, stop.legacy) if stop.stage in MODERN else (stop.legacy, stop.modern)
-        if not all(home) or any(other):
-            yield f"between two commands the stage was {stop.stage}, the home took writes to {sum(home)} of {len(home)} tables, the other side to {sum(other)}"
-            break
+    yield from [stop.problem for stop in facts.stops if stop.problem][:1]
     yield from _runs_end_once(facts.journal)
 
 

@@ -222,6 +222,8 @@ class Runner:
                     return
                 if stop := who_takes_writes(world):
                     self._stops.append(stop)
+                    if stop.problem:
+                        return
             if monotonic() > deadline:
                 break
             command = world.command(*argv, orders=self._orders(again or Orders()))
