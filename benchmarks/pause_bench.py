@@ -25,6 +25,7 @@ from pathlib import Path
 
 P99_MS, MEDIAN_MS = 250.0, 120.0
 SETTLE_SECONDS = 0.7
+PAUSED = ("hold", "fence", "drain", "spot verify", "sequences", "journal", "reverse", "stage", "release")
 BAR = 50
 
 
@@ -111,6 +112,10 @@ def measure(cutovers: int, rate: float, verbose: bool) -> int:
                 for event in outcome.events:
                     if event.result == "done":
                         steps[event.step].append(event.seconds * 1000)
+                inside = sum(
+                    event.seconds for event in outcome.events if event.step in PAUSED and event.result == "done"
+                )
+                steps["between"].append(held[-1] - inside * 1000)
                 if verbose:
                     print(f"{kind}: held {held[-1]:.0f} ms", file=sys.stderr)
                 time.sleep(SETTLE_SECONDS)

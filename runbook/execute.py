@@ -158,9 +158,10 @@ def execute(steps: Steps, record: Record, progress: Progress) -> None:
     Unfinished after the point of no return; Undecided; LeaseLost.
     """
     execution = _Execution(steps, record, progress)
-    if not record.is_committed():
+    is_resumed = record.is_committed()
+    if not is_resumed:
         _reach_the_commit(execution)
-    _finish(execution)
+    _finish(execution, is_resumed)
     record.end("done")
 
 
@@ -218,11 +219,12 @@ def _give_up(execution: _Execution, begun: Sequence[Step], error: BaseException)
         raise StepFailed(failed.name, reason) from error
 
 
-def _finish(execution: _Execution) -> None:
+def _finish(execution: _Execution, is_resumed: bool) -> None:
     for step in execution.steps.after:
         try:
             execution.record.must_be_ours()
-            if step.is_done():
+            # Only of a run that was interrupted: to look costs as much as to do, and writes wait meanwhile.
+            if is_resumed and step.is_done():
                 execution.note(step, "already done", "", 0.0)
             else:
                 execution.try_step(step)

@@ -7,7 +7,7 @@ gap. One table (what it holds is in cdc/filling/filled.py, a worker's turn in cd
               one that was loading when an earlier backfill ended: emptied first, for all of its rows are ours
               any other that has rows: they may be somebody else's; it is brought in line by key, in one turn
     copy      ranges of pages by a few workers, COPY BINARY end to end through the mapping's SELECT
-    finish    the indexes are made again and `done` is noted, in one transaction
+    finish    the indexes are made again, the table is analysed and `done` is noted, in one transaction
 
 The snapshot dies with the process. What is done stays done: the next start makes a new snapshot, lets the stream bring
 the tables that are done exactly up to it (cdc/setup.py), and this copies the others.
@@ -146,6 +146,8 @@ class Backfill:
         try:
             with target.transaction():
                 put_back(target, aside)
+                # Nobody else does it soon, and without figures the first plans of a new service are the slow ones.
+                target.execute(sql.SQL("ANALYZE {}").format(table(mapping.target_table)))
                 note_done(target, self._plan.name, mapping, rows)
         except psycopg.IntegrityError as error:
             raise BackfillRefused(self._plan.name, mapping.target_table, reason_of(error)) from error
