@@ -13,6 +13,7 @@ import psycopg
 import structlog
 
 from cdc.catalogue import Catalogue, read_catalogue
+from cdc.connections import connect, connect_for_replication
 from cdc.crash_points import reached
 from cdc.fence import install_legacy_fence, install_modern_fence
 from cdc.filling.backfill import Watch
@@ -22,8 +23,8 @@ from cdc.mapping import Mapping, NotInvertible
 from cdc.plan import StreamPlan
 from cdc.state import begin_stream, create_tables, read_state
 from cdc.streaming import slots
-from cdc.streaming.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
-from cdc.streaming.stream import connect_for_replication, identify
+from cdc.streaming.session import open_session
+from cdc.streaming.stream import identify
 from cdc.translation.functions import install_functions
 from cdc.translation.load import load, parents_first
 from config.errors import DatabaseDown, NotConfigured, UnknownCapability
@@ -66,7 +67,7 @@ def streams_of(routes: Routes, capability: str) -> Streams:
 def connected(url: str, name: str) -> psycopg.Connection:
     """A connection in autocommit mode. Raises DatabaseDown with the database's name."""
     try:
-        return psycopg.connect(url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS_MAX)
+        return connect(url)
     except psycopg.OperationalError as error:
         raise DatabaseDown(name, str(error)) from error
 
@@ -129,7 +130,7 @@ def _make_reverse(plan: StreamPlan, source: psycopg.Connection, target: psycopg.
     """A slot without backfill: both databases hold the same rows at the cutover, and until then nothing is applied."""
     slots.check_source(source, plan.name)
     slots.drop_slot(source, plan.slot)
-    with connect_for_replication(plan.source_url, APPLICATION) as replication:
+    with connect_for_replication(plan.source_url) as replication:
         system = identify(replication)
         position = slots.create_slot(replication, plan.slot, with_snapshot=False)
     reached("setup.reverse_slot")

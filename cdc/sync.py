@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
+from cdc.connections import connect
 from cdc.filling.backfill import Stopped, Watch
 from cdc.plan import StreamPlan
 from cdc.setup import Streams, connected, make_ready, sync_of
@@ -126,7 +127,7 @@ def beat(url: str, ending: threading.Event) -> None:
     pause = HEARTBEAT_SECONDS
     while not ending.is_set():
         try:
-            with psycopg.connect(url, autocommit=True, application_name="strangler-sync", connect_timeout=5) as conn:
+            with connect(url) as conn:
                 while not ending.wait(HEARTBEAT_SECONDS):
                     emit_heartbeat(conn, datetime.now(UTC))
                     pause = HEARTBEAT_SECONDS

@@ -28,6 +28,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from cdc.connections import connect
 from cdc.filling.copy_tasks import Size, Task, size_of, tasks_of
 from cdc.filling.copy_turn import EachPiece, Turn
 from cdc.filling.filled import Filled, empty, is_done, note_done, note_loading, read_filled
@@ -37,7 +38,7 @@ from cdc.mapping import Mapping
 from cdc.plan import StreamPlan
 from cdc.statements import table
 from cdc.streaming import slots
-from cdc.streaming.session import APPLICATION, open_session, origin_of
+from cdc.streaming.session import open_session, origin_of
 from cdc.streaming.stream_errors import BackfillRefused, reason_of
 
 WORKERS_MAX = 2  # a thread shovels about a million rows a second, and two only share that on two processors
@@ -94,7 +95,7 @@ class Backfill:
     def run(self) -> None:
         """Copy what is not done. Raises ForeignRows, BackfillRefused, Stopped, psycopg.Error."""
         try:
-            with _connect(self._plan.source_url) as source, _connect(self._plan.target_url) as target:
+            with connect(self._plan.source_url) as source, connect(self._plan.target_url) as target:
                 filled = read_filled(target, self._plan.name)
                 for mapping in self._plan.mappings:
                     found = filled.get(mapping.target_table)
@@ -182,10 +183,6 @@ def open_snapshot(replication: psycopg.Connection, slot: str, *, is_temporary: b
     position = slots.create_slot(replication, slot, with_snapshot=True, is_temporary=is_temporary)
     row = replication.execute("SELECT pg_export_snapshot()").fetchone()
     return Snapshot(str(row[0]) if row else "", position)
-
-
-def _connect(url: str) -> psycopg.Connection:
-    return psycopg.connect(url, autocommit=True, application_name=APPLICATION)
 
 
 def _is_empty(target: psycopg.Connection, mapping: Mapping) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+from cdc.connections import connect
 from cdc.crash_points import reached
 from cdc.filling.copy_tasks import Task
 from cdc.filling.copy_through import Copying, Into
@@ -20,7 +21,7 @@ from cdc.filling.filled import note_done
 from cdc.plan import StreamPlan
 from cdc.source_types import travels_as_text
 from cdc.statements import table, trusted, upsert_rows
-from cdc.streaming.session import APPLICATION, open_session
+from cdc.streaming.session import open_session
 from cdc.streaming.stream_errors import BackfillRefused, ForeignRows, reason_of
 
 _COPIED = sql.Identifier("strangler_backfill")
@@ -47,7 +48,7 @@ class Turn:
     def _turn(self, copy: Callable[[psycopg.Connection, psycopg.Connection, EachPiece], int], each: EachPiece) -> int:
         session = open_session(self.plan.target_url, self.plan.name, f"backfill-{self.number}")
         try:
-            with psycopg.connect(self.plan.source_url, autocommit=True, application_name=APPLICATION) as source:
+            with connect(self.plan.source_url) as source:
                 _look_at(source, self.snapshot)
                 session.conn.execute(session.begin())
                 rows = copy(source, session.conn, each)

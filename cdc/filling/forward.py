@@ -14,6 +14,7 @@ from dataclasses import replace
 import psycopg
 import structlog
 
+from cdc.connections import connect_for_replication
 from cdc.crash_points import reached
 from cdc.filling.backfill import Backfill, Snapshot, Stopped, Watch, open_snapshot
 from cdc.filling.filled import forget_done, forget_filled, is_done, read_filled
@@ -22,8 +23,8 @@ from cdc.plan import StreamPlan
 from cdc.state import begin_stream, read_state
 from cdc.streaming import pipeline, slots
 from cdc.streaming.pgoutput import parse_lsn
-from cdc.streaming.session import APPLICATION, origin_of
-from cdc.streaming.stream import connect_for_replication, identify
+from cdc.streaming.session import origin_of
+from cdc.streaming.stream import identify
 from cdc.streaming.stream_errors import SourceNotReady
 
 _log = structlog.get_logger()
@@ -35,7 +36,7 @@ def make_forward(plan: StreamPlan, source: psycopg.Connection, target: psycopg.C
     if state is not None and state.state != "backfill":
         return
     slots.check_source(source, plan.name)
-    with connect_for_replication(plan.source_url, APPLICATION) as replication:
+    with connect_for_replication(plan.source_url) as replication:
         system = identify(replication)
         if state is None:
             _forget_origin(target, plan)

@@ -14,7 +14,7 @@ from time import monotonic
 import psycopg
 import structlog
 
-from cdc.streaming.session import APPLICATION, CONNECT_SECONDS_MAX
+from cdc.connections import APPLICATION, connect
 
 LOOK_SECONDS = 1.0
 BURST_SECONDS = 1.0  # time that was not used may be made up for, up to this
@@ -98,12 +98,7 @@ class Pace:
     def _ask(self, name: str, query: str, *values: str) -> float:
         conn = self._conns.get(name)
         if conn is None:
-            conn = psycopg.connect(
-                self._urls[name],
-                autocommit=True,
-                application_name=APPLICATION,
-                connect_timeout=CONNECT_SECONDS_MAX,
-            )
+            conn = connect(self._urls[name])
             self._conns[name] = conn
         row = conn.execute(query.encode(), values or None).fetchone()
         return float(row[0]) if row else 0.0

@@ -33,6 +33,7 @@ from collections.abc import Callable
 import psycopg
 import structlog
 
+from cdc.connections import connect
 from cdc.crash_points import reached
 from cdc.plan import StreamPlan
 from cdc.sentinel import SENTINEL_TABLE
@@ -44,7 +45,7 @@ from cdc.streaming.batch import Part
 from cdc.streaming.handover import Handover
 from cdc.streaming.pgoutput import NotBinary, parse_lsn
 from cdc.streaming.reader import Reader
-from cdc.streaming.session import APPLICATION, CONNECT_SECONDS_MAX, open_session
+from cdc.streaming.session import open_session
 from cdc.streaming.stream import ReplicationStream
 from cdc.streaming.stream_errors import DatabaseRefused, SlotGone, StreamError
 from cdc.streaming.transactions import Expected, Transactions
@@ -68,9 +69,9 @@ def run(plan: StreamPlan, stop: threading.Event, until: int | None = None, each_
     Raises StreamError where going on would lose or falsify something (the reason is in the stream's row, too). A broken
     connection is waited out; with `until` it is DatabaseDown.
     """
-    pause = PAUSE_SECONDS_MIN
+    pause, attempt = PAUSE_SECONDS_MIN, None
     while not stop.is_set():
-        attempt = _Attempt(plan, stop, until, each_part)
+        attempt = _Attempt(plan, stop, until, each_part, attempt)
         try:
             attempt.run()
             return
@@ -92,19 +93,32 @@ def run(plan: StreamPlan, stop: threading.Event, until: int | None = None, each_
 class _Attempt:
     """From connecting to the end of the connections."""
 
-    def __init__(self, plan: StreamPlan, stop: threading.Event, until: int | None, each_part: EachPart | None) -> None:
+    def __init__(
+        self,
+        plan: StreamPlan,
+        stop: threading.Event,
+        until: int | None,
+        each_part: EachPart | None,
+        before: _Attempt | None,
+    ) -> None:
         self._plan, self._stop, self._until, self._each_part = plan, stop, until, each_part
         self.has_started = False
+        # The sessions of the attempt before: where only we know that a connection has broken, they hold lease and slot.
+        self.writer_pid: int | None = before.writer_pid if before else None
+        self.reader_pid: int | None = before.reader_pid if before else None
 
     def run(self) -> None:
         plan = self._plan
-        stream = ReplicationStream(plan.source_url, APPLICATION)
+        stream = ReplicationStream(plan.source_url)
         try:
-            session = open_session(plan.target_url, plan.name)
+            session = open_session(plan.target_url, plan.name, lost=self.writer_pid)
+            self.writer_pid = session.conn.pid
             try:
-                state = self._checked_state(stream, session.conn)
-                with _source(plan) as source:
+                with connect(plan.source_url) as source:
+                    state = self._checked_state(stream, source, session.conn)
                     types = read_types(plan.name, plan.all_mappings, source)
+                    slots.end_reader(source, plan.slot, self.reader_pid)
+                self.reader_pid = stream.pid
                 applier = Applier(session, plan.all_mappings, parse_lsn(state.position or "0/0"), types)
                 transactions = Transactions(self._expected(state, types))
                 self._start(stream, transactions.position, is_text=types.is_text)
@@ -118,12 +132,13 @@ class _Attempt:
         finally:
             stream.close()
 
-    def _checked_state(self, stream: ReplicationStream, target: psycopg.Connection) -> StreamState:
+    def _checked_state(
+        self, stream: ReplicationStream, source: psycopg.Connection, target: psycopg.Connection
+    ) -> StreamState:
         state = read_state(target, self._plan.name)
         if state is None:
             raise SlotGone(self._plan.name, self._plan.slot, "has no row of strangler.stream in the target")
-        with _source(self._plan) as source:
-            slots.check_start(state, slots.read_slot(source, state.slot), slots.read_end(source), *stream.identify())
+        slots.check_start(state, slots.read_slot(source, state.slot), slots.read_end(source), *stream.identify())
         return state
 
     def _expected(self, state: StreamState, types: SourceTypes) -> Expected:
@@ -170,19 +185,11 @@ class _Attempt:
         stream.tell(handover.durable, now=True)
 
 
-def _source(plan: StreamPlan) -> psycopg.Connection:
-    return psycopg.connect(
-        plan.source_url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS_MAX
-    )
-
-
 def _note(plan: StreamPlan, error: StreamError) -> None:
     """Store why the stream has stopped, where the target can still be reached."""
     _log.error("stream.stopped", stream=plan.name, error=error.sentence)
     try:
-        with psycopg.connect(
-            plan.target_url, autocommit=True, application_name=APPLICATION, connect_timeout=CONNECT_SECONDS_MAX
-        ) as conn:
+        with connect(plan.target_url) as conn:
             set_state(conn, plan.name, "stopped" if plan.state == "streaming" else plan.state, str(error))
     except psycopg.Error as failure:
         _log.warning("stream.not_noted", stream=plan.name, reason=type(failure).__name__)

@@ -15,19 +15,18 @@ import psycopg
 import structlog
 from psycopg import pq, sql
 
+from cdc.connections import SERVER_TCP, Connection, connect, end
 from cdc.streaming.pgoutput import format_lsn, parse_lsn
 from cdc.streaming.stream_errors import SecondApplier
 
-APPLICATION = "strangler-sync"
 LEASE_SECONDS_MAX = 5.0  # a session whose process was killed may need a moment to notice
 LEASE_PAUSE_SECONDS = 0.1
-CONNECT_SECONDS_MAX = 5
 _SETTINGS = (
     "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET jit = off; SET work_mem = '64MB'; SET temp_buffers = '32MB'; "
     # Staging tables have no statistics: with these two a small batch can never scan a large target table.
     "SET enable_hashjoin = off; SET enable_mergejoin = off; "
     "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; SET lock_timeout = 0; "
-    "SET client_min_messages = error"
+    "SET client_min_messages = error; " + SERVER_TCP
 )
 
 _log = structlog.get_logger()
@@ -42,7 +41,7 @@ def origin_of(stream: str, part: str = "") -> str:
 class Session:
     """A connection in autocommit mode, whose transactions are written by hand."""
 
-    conn: psycopg.Connection
+    conn: Connection
     stream: str
     origin: str | None  # None where the role may not use origins
     is_replica: bool  # ordinary triggers and foreign keys do not act on what it writes
@@ -84,16 +83,15 @@ class Session:
         self.conn.close()
 
 
-def open_session(url: str, stream: str, part: str = "") -> Session:
-    """Connect and take the lease. Raises SecondApplier where another process has it."""
-    conn = psycopg.connect(
-        url,
-        autocommit=True,
-        application_name=APPLICATION,
-        connect_timeout=CONNECT_SECONDS_MAX,
-        prepare_threshold=None,
-    )
+def open_session(url: str, stream: str, part: str = "", lost: int | None = None) -> Session:
+    """Connect and take the lease. Raises SecondApplier where another process has it.
+
+    `lost` is the session of our own before this one: its server may not know yet that its connection has broken.
+    """
+    conn = connect(url)
     try:
+        if lost is not None:
+            end(conn, lost)
         conn.execute(_SETTINGS)
         is_replica = _try(conn, "SET session_replication_role = replica")
         conn.execute("SELECT set_config('strangler.applier', 'yes', false)")

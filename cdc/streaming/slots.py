@@ -76,6 +76,14 @@ def drop_slot(conn: psycopg.Connection, name: str) -> None:
     )
 
 
+def end_reader(conn: psycopg.Connection, name: str, pid: int | None) -> None:
+    """End the walsender of ours that read the slot before, if its server has not noticed that nobody listens."""
+    conn.execute(
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s AND active_pid = %s",
+        (name, pid),
+    )
+
+
 def create_slot(replication: psycopg.Connection, name: str, *, with_snapshot: bool, is_temporary: bool = False) -> str:
     """Make a slot and return its consistent point; with a snapshot, the open transaction sees exactly that point.
 

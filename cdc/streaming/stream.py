@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from time import monotonic
 
 import psycopg
-from psycopg import conninfo, sql
+from psycopg import sql
 
+from cdc.connections import connect_for_replication
 from cdc.crash_points import reached
 from cdc.streaming import pgoutput
 
 SILENCE_SECONDS_MAX = 30.0  # a server that answers nothing for so long is gone
 ASK_SECONDS = 10.0  # after this silence we ask for an answer; also the longest time between two status updates
 SEND_SECONDS_MAX = 10.0
-CONNECT_SECONDS_MAX = 5
 CLOSE_SECONDS_MAX = 2.0
 GATHER_BYTES = 128 << 10  # far behind, the kernel wakes us for so much
 GATHER_SECONDS_MAX = 0.02  # and we look by ourselves after so long, because the end of a backlog is less
@@ -41,13 +41,18 @@ class StreamBroken(psycopg.OperationalError):
 class ReplicationStream:
     """One walsender's output."""
 
-    def __init__(self, url: str, application_name: str) -> None:
-        self._conn = connect_for_replication(url, application_name)
+    def __init__(self, url: str) -> None:
+        self._conn = connect_for_replication(url)
         self._pgconn = self._conn.pgconn
         self._poll = select.poll()
         self._received = self._durable = 0
         self._heard = self._told = monotonic()
         self._is_streaming = self._is_gathering = False
+
+    @property
+    def pid(self) -> int:
+        """The walsender, as the server knows it."""
+        return self._conn.pid
 
     @property
     def read(self) -> Callable[[int], tuple[int, memoryview]]:
@@ -170,18 +175,6 @@ class ReplicationStream:
         while self._pgconn.flush():
             if not select.select([], [self._pgconn.socket], [], max(0.0, deadline - monotonic()))[1]:
                 raise StreamBroken("the server takes nothing any more")
-
-
-def connect_for_replication(url: str, application_name: str) -> psycopg.Connection:
-    """A connection to a walsender; it knows the simple protocol only."""
-    target = conninfo.make_conninfo(
-        url,
-        replication="database",
-        application_name=application_name,
-        connect_timeout=CONNECT_SECONDS_MAX,
-        tcp_user_timeout=int(SILENCE_SECONDS_MAX * 1000),
-    )
-    return psycopg.connect(target, autocommit=True, prepare_threshold=None)
 
 
 def identify(conn: psycopg.Connection) -> tuple[str, int]:

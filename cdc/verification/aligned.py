@@ -23,10 +23,11 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from cdc.connections import connect_for_replication
 from cdc.mapping import Mapping
 from cdc.state import read_state
 from cdc.streaming.slots import create_slot, is_read, name_of
-from cdc.streaming.stream import TEXT_SETTINGS, connect_for_replication
+from cdc.streaming.stream import TEXT_SETTINGS
 from cdc.verification.touched import Touched, touched
 from cdc.verification.verify_sides import Direction, Sides, connect_url
 from cdc.verification.verify_sql import Comparison, Key, Side

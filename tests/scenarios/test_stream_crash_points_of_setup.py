@@ -1,6 +1,7 @@
 """Killed at any named moment of the first start, the streams are made whole by the next one.
 
-The suite has three of these moments; `make crash-points` has all, each also twice in a row.
+The suite has three of these cases; `make crash-points` has all moments, all pairs of them that can follow each other, and
+what can follow on a start that goes on with an interrupted copy.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ from tests.support.item_pair import BOTH_WAYS, item_pair
 from tests.support.streams import once, rows
 
 RESUMED: Hits = (("backfill.committed", 2), ("backfill.caught_up", 1))  # only a second start comes by there
-ONCE: list[Hits] = [((point, 1),) for point in SETUP_POINTS if point != "backfill.caught_up"]
-ONLY_ONCE = ("setup.reverse_row", "backfill.done")  # the next start finds it done and does not come by again
-TWICE: list[Hits] = [(one, one) for ((one),) in ONCE if one[0] not in ONLY_ONCE]
-SECOND: list[Hits] = [*[((point, 2),) for point in ("backfill.copied", "backfill.committed")], RESUMED]
+FIRST_START = tuple(point for point in SETUP_POINTS if point != "backfill.caught_up")
+WITHOUT_REVERSE = tuple(point for point in FIRST_START if not point.startswith("setup.reverse"))
+# What the next start comes by: it leaves what is done, and a killed process does not come by at all where it finds the end.
+NEXT_START = {
+    **dict.fromkeys(("setup.tables", "setup.reverse_slot"), FIRST_START),
+    **dict.fromkeys(FIRST_START[2:], WITHOUT_REVERSE),
+    "backfill.tables": ("setup.tables", "backfill.row"),
+    "backfill.done": ("setup.tables",),
+}
+ONCE: list[Hits] = [((point, 1),) for point in FIRST_START]
+PAIRS: list[Hits] = [((one, 1), (other, 1)) for one in FIRST_START for other in NEXT_START[one]]
+SECOND: list[Hits] = [((point, 2),) for point in ("backfill.copied", "backfill.committed")]
+TRIPLES: list[Hits] = [(*RESUMED, (other, 1)) for other in ("backfill.caught_up", *WITHOUT_REVERSE)]
 CASES = (
-    [*ONCE, *TWICE, *SECOND]
+    [*ONCE, *PAIRS, *SECOND, RESUMED, *TRIPLES]
     if IS_WHOLE
     else [((point, 1),) for point in ("setup.reverse_slot", "backfill.tables")] + [RESUMED]
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -19,12 +20,14 @@ PIECE_BYTES = 16 << 10
 class Fault:
     """Cut every connection after so many bytes in one direction; or, with `word`, when an answer that has it is withheld.
 
-    The server has done what it answers: with the word of a COMMIT's answer the work is done and nobody hears of it.
+    The server has done what it answers: with the word of a COMMIT's answer the work is done and nobody hears of it. A
+    silent fault closes nothing: what is sent is taken and forgotten, and neither side is told when the other one ends.
     """
 
     direction: Direction
     bytes: int = 0
     word: bytes = b""
+    is_silent: bool = False
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Breakable:
 
     host: str
     port: int
+    refused: int = 0  # connections that the server did not take
+    passed: Counter[Direction] = field(default_factory=Counter)  # bytes
     has_broken: threading.Event = field(default_factory=threading.Event)
     _fault: Fault | None = None
     _left: int = 0
@@ -42,6 +47,7 @@ class Breakable:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ends = threading.Event()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._silent: set[tuple[socket.socket, socket.socket]] = set()
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -60,7 +66,7 @@ class Breakable:
     def close(self) -> None:
         """End everything."""
         self._ends.set()
-        self._reset()
+        self._reset(self._pairs)
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -74,6 +80,7 @@ class Breakable:
                 pair = (client, socket.create_connection((self.host, self.port)))
             except OSError:
                 client.close()
+                self.refused += 1
                 continue
             self._pairs.add(pair)
             self._threads.append(threading.Thread(target=self._carry, args=pair))
@@ -86,25 +93,39 @@ class Breakable:
         }
         with client, server, suppress(OSError, ValueError):
             while not self._ends.is_set():
+                if (client, server) in self._silent:
+                    self._swallow({client, server})
+                    break
                 for here in select.select([client, server], [], [], 0.05)[0]:
                     direction, there = ways[here]
                     data = here.recv(PIECE_BYTES)
                     if not data:
                         return
-                    passes = self._passes(direction, data)
+                    passes, is_silent = self._passes(direction, data)
                     there.sendall(data[:passes])
-                    if passes < len(data):
-                        self._reset()
-                        self.has_broken.set()
-                        return
+                    self.passed[direction] += passes
+                    if passes == len(data):
+                        continue
+                    (self._silent.update if is_silent else self._reset)(tuple(self._pairs))
+                    self.has_broken.set()
         self._pairs.discard((client, server))
+        self._silent.discard((client, server))
 
-    def _passes(self, direction: Direction, data: bytes) -> int:
-        """How many of these bytes are still let through."""
+    def _swallow(self, open_ones: set[socket.socket]) -> None:
+        """Take what both sides send, and when one of them ends, let the other one believe that it is there."""
+        while open_ones and not self._ends.is_set():
+            for here in select.select(list(open_ones), [], [], 0.05)[0]:
+                with suppress(OSError):
+                    if here.recv(PIECE_BYTES):
+                        continue
+                open_ones.discard(here)
+
+    def _passes(self, direction: Direction, data: bytes) -> tuple[int, bool]:
+        """How many of these bytes are still let through, and whether silence follows."""
         with self._lock:
             fault = self._fault
             if fault is None or fault.direction != direction:
-                return len(data)
+                return len(data), False
             if fault.word:
                 passes = 0 if fault.word in data else len(data)
             else:
@@ -112,11 +133,11 @@ class Breakable:
                 self._left -= passes
             if passes < len(data):
                 self._fault = None
-            return passes
+            return passes, fault.is_silent
 
-    def _reset(self) -> None:
-        pairs, self._pairs = self._pairs, set()
-        for pair in pairs:
+    def _reset(self, pairs: Iterable[tuple[socket.socket, socket.socket]]) -> None:
+        for pair in tuple(pairs):
+            self._pairs.discard(pair)
             for one in pair:
                 with suppress(OSError):
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")

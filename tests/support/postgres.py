@@ -56,6 +56,11 @@ def modern_db(modern_server: Cluster) -> Iterator[str]:
     yield from _fresh_database(modern_server)
 
 
+@pytest.fixture
+def control_db(modern_server: Cluster) -> Iterator[str]:
+    yield from _fresh_database(modern_server)
+
+
 def _fresh_database(cluster: Cluster) -> Iterator[str]:
     name = f"t{next(_numbers)}"
     yield cluster.create_database(name)
