@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from migrations.importing.importer import import_script
+from migrations.importing.importer import Means, import_script
 from migrations.importing.type_policy import TypePolicy
 from runbook.demo.cluster import Cluster
 from runbook.demo.workspace import Workspace
@@ -26,7 +26,7 @@ if __name__ == "__main__":
                 file.write_text(SCRIPTS[dialect](TABLES), encoding="utf-8", newline="")
                 url = cluster.create_database(f"import_{dialect}")
                 start = time.monotonic()
-                report = import_script(file, TypePolicy(dialect), workspace.path / dialect, url)
+                report = import_script(file, TypePolicy(dialect), Means(workspace.path / dialect, url))
                 seconds = time.monotonic() - start
                 account = f"{report.read:,} = {report.translated:,} + {report.left_out:,}"
                 counts = ", ".join(f"{count:,} {name}" for name, count in sorted(report.confidence.items()))

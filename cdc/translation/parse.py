@@ -58,8 +58,8 @@ def parse_mapping(file: Path, text: str) -> ParsedMapping:
     forward, *back = _REVERSE.split(text)
     if len(back) > 1:
         raise Refusal("the line '-- reverse:' stands twice", "Keep one of them.")
-    select = _statement(forward, dialect)
-    reverse = _statement("\n" * forward.count("\n") + back[0], "postgres") if back else None
+    select = select_of(forward, dialect)
+    reverse = select_of("\n" * forward.count("\n") + back[0], "postgres") if back else None
     return ParsedMapping(file, header["target"].lower(), key, dialect, select, reverse, _is_reference(header))
 
 
@@ -95,7 +95,8 @@ def _header(text: str) -> dict[str, str]:
     return header
 
 
-def _statement(text: str, dialect: str) -> exp.Select:
+def select_of(text: str, dialect: str) -> exp.Select:
+    """The one SELECT of a text. Raises Refusal."""
     if len(text) > _BYTES_MAX:
         raise Refusal("the file is larger than 256 KiB", "A mapping is one SELECT.")
     reader, text = ("postgres", standard(text)) if dialect == "db2" else (dialect, text)

@@ -234,7 +234,7 @@ _ORACLE = (
 _OF_DIALECT = {"oracle": _ORACLE}
 
 
-def refuse(select: exp.Select, dialect: str, known: frozenset[str]) -> Iterator[Refusal]:
+def refuse(select: exp.Expr, dialect: str, known: frozenset[str]) -> Iterator[Refusal]:
     """Every construct of the list that the statement has; `known` are the source's columns, in lower case."""
     for node in select.walk():
         is_column = isinstance(node, exp.Column) and not node.table and node.name.lower() in known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from migrations.importing.reader import Schema, read_script, read_statements
 from migrations.importing.report import ImportReport
 from migrations.importing.revision import write_revisions
 from migrations.importing.type_policy import TypePolicy
+from migrations.importing.views import TranslateView, translated
 
 _BYTES_MAX = 512 * 1024 * 1024
 Tell = Callable[[str, int], None]
@@ -46,38 +48,52 @@ def _ignore(_: str, __: int) -> None:
     """Nobody wants to hear about it."""
 
 
-def import_script(
-    path: Path, policy: TypePolicy, folder: Path, scratch_url: str | None, tell: Tell = _ignore
-) -> ImportReport:
+def _no_view(*_: object) -> tuple[str, str]:
+    """Nobody is there who translates views."""
+    return "", "it belongs to who reads it: write it over the new tables"
+
+
+@dataclass(frozen=True)
+class Means:
+    """What an import works with: the folder of the revisions, a scratch database if statements are to be run.
+
+    A view is a SELECT, which this package does not translate: whoever composes it with one that does hands it in.
+    """
+
+    folder: Path
+    scratch_url: str | None = None
+    tell: Tell = _ignore
+    translate_view: TranslateView = _no_view
+
+
+def import_script(path: Path, policy: TypePolicy, means: Means) -> ImportReport:
     """Import a file. Without a scratch database nothing is executed, and nothing is more than `parsed`.
 
     Raises ScriptUnreadable, DatabaseDown.
     """
-    schema = read_script(read_text(path), policy, lambda count: tell("statements read", count))
-    return _imported(schema, (str(path), path.stem), folder, scratch_url, tell)
+    schema = read_script(read_text(path), policy, lambda count: means.tell("statements read", count))
+    return _imported(schema, (str(path), path.stem), means)
 
 
-def import_mysql(
-    url: str, policy: TypePolicy, folder: Path, scratch_url: str | None, tell: Tell = _ignore
-) -> ImportReport:
+def import_mysql(url: str, policy: TypePolicy, means: Means) -> ImportReport:
     """Import the database of a live MySQL or MariaDB, as the script that mysqldump would write.
 
     Raises MysqlNotReadable, DatabaseDown.
     """
-    schema = read_statements(read_mysql(url), policy, lambda count: tell("statements read", count))
+    schema = read_statements(read_mysql(url), policy, lambda count: means.tell("statements read", count))
     name = address_of(url).database
-    return _imported(schema, (f"database {name}", name), folder, scratch_url, tell)
+    return _imported(schema, (f"database {name}", name), means)
 
 
-def _imported(
-    schema: Schema, named: tuple[str, str], folder: Path, scratch_url: str | None, tell: Tell
-) -> ImportReport:
+def _imported(schema: Schema, named: tuple[str, str], means: Means) -> ImportReport:
     """Write what was read for PostgreSQL; `named` is what the report calls it, and the revision."""
     steps: list[Step] = list(emit(schema))
-    if scratch_url is not None:
-        steps = execute(scratch_url, steps, lambda count: tell(f"of {len(steps):,} statements run", count))
+    views = list(schema.views.values())
+    steps += starmap(Step, translated(views, schema.tables, schema.dialect, means.translate_view))
+    if means.scratch_url is not None:
+        steps = execute(means.scratch_url, steps, lambda count: means.tell(f"of {len(steps):,} statements run", count))
     source, title = named
-    revisions = write_revisions(folder, title, steps) if steps else ()
+    revisions = write_revisions(means.folder, title, steps) if steps else ()
     return ImportReport(source, tuple(schema.objects), len(schema.statements), schema.translated, revisions)
 
 

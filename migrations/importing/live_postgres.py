@@ -43,12 +43,16 @@ FROM pg_catalog.pg_sequences s
 WHERE s.schemaname = %s AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend d WHERE d.objid = format('%%I.%%I', s.schemaname, s.sequencename)::regclass
     AND d.deptype = 'i') ORDER BY 1"""
+# In the order of their making, so that one over another comes after it.
+_VIEWS = """
+SELECT c.relname, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c
+WHERE c.relnamespace = %s::text::regnamespace AND c.relkind = 'v' ORDER BY c.oid"""
 # What is named and counted, and left out.
 _OTHERS = """
-SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
        ELSE 'partition' END, c.relname FROM pg_catalog.pg_class c
 WHERE c.relnamespace = %(s)s::text::regnamespace
-  AND (c.relkind IN ('v', 'm', 'f') OR (c.relispartition AND c.relkind = 'r'))
+  AND (c.relkind IN ('m', 'f') OR (c.relispartition AND c.relkind = 'r'))
 UNION ALL SELECT 'trigger', t.tgname FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 WHERE c.relnamespace = %(s)s::text::regnamespace AND NOT t.tgisinternal
 UNION ALL SELECT CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END, p.proname FROM pg_catalog.pg_proc p
@@ -117,10 +121,12 @@ def read_live(
             later.append((found, f"COMMENT ON TABLE {_qualified(schema, name)} IS {literal(comment)}"))
     for found, statement in later:
         live.step(found, statement)
+    for name, definition in connection.execute(_VIEWS, (schema,)).fetchall():
+        live.step(live.add(name, "view"), f"CREATE VIEW {_qualified(schema, name)} AS {definition.strip().rstrip(';')}")
     for kind, name in connection.execute(_OTHERS, {"s": schema}).fetchall():
         other = live.add(name, kind)
         other.confidence = "left_out"
-        other.note("left out", "only tables, sequences, indexes and constraints are imported")
+        other.note("left out", "only tables, sequences, indexes, constraints and views are imported")
     live.facts = read_facts(connection, schema)
     return live
 

@@ -18,6 +18,7 @@ from migrations.importing.sequences import sequence_options
 from migrations.importing.tables import Extra, alter_table, read_index, read_table, table_name
 from migrations.importing.tokens import Cursor, NotUnderstood
 from migrations.importing.type_policy import TypePolicy
+from migrations.importing.views import View, read_view
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Schema:
     dialect: str
     tables: dict[str, Table] = field(default_factory=dict)
     sequences: dict[str, Sequence] = field(default_factory=dict)
+    views: dict[str, View] = field(default_factory=dict)
     indexes: list[tuple[Index, Object]] = field(default_factory=list)
     objects: list[Object] = field(default_factory=list)
     of_table: dict[str, Object] = field(default_factory=dict)
@@ -95,9 +97,10 @@ def _kind(statement: Statement) -> str:
     verb = statement.tokens[0].upper
     if verb != "CREATE":
         return {"ALTER": "alteration", "COMMENT": "comment"}.get(verb, "extended property")
-    return next((word.lower() for word in statement.words(6) if word in ("TABLE", "INDEX", "SEQUENCE")), "object")
+    return next((word.lower() for word in statement.words(16) if word in _KINDS), "object")
 
 
+_KINDS = ("TABLE", "INDEX", "SEQUENCE", "VIEW")
 Handler = Callable[[Statement, Schema, TypePolicy], Object]
 
 
@@ -107,6 +110,8 @@ def _handler(statement: Statement) -> Handler | None:
     if first[:1] == ["CREATE"]:
         if "INDEX" in first[1:4]:
             return None if {"FULLTEXT", "SPATIAL", "COLUMNSTORE", "XML"} & set(first) else _create_index
+        if left_out(statement)[0].type == "view":
+            return _create_view
         return {"TABLE": _create_table, "SEQUENCE": _create_sequence}.get(first[1] if len(first) > 1 else "")
     if first[:2] == ["ALTER", "TABLE"]:
         return _alter_table
@@ -202,6 +207,17 @@ def _create_sequence(statement: Statement, schema: Schema, _: TypePolicy) -> Obj
     schema.sequences[name] = Sequence(name, " ".join(sequence_options(cursor, found)))
     schema.of_sequence[name] = found
     return found
+
+
+def _create_view(statement: Statement, schema: Schema, _: TypePolicy) -> Object:
+    found = Object("", "view", line=statement.line)
+    view = read_view(statement, found)
+    placeholder = schema.views.pop(view.name, None)
+    if placeholder is not None:
+        placeholder.object.confidence = "left_out"
+        placeholder.object.note("left out", "a placeholder of the dump: the view itself comes later")
+    schema.views[view.name] = view
+    return schema.add(found)
 
 
 def _comment(statement: Statement, schema: Schema, _: TypePolicy) -> Object:

@@ -35,7 +35,8 @@ def migrate_import(
     """
     from contextlib import nullcontext
 
-    from migrations.importing.importer import import_live, import_mysql, import_script
+    from cdc.translation.views import translated_view
+    from migrations.importing.importer import Means, import_live, import_mysql, import_script
     from migrations.importing.type_policy import read_policy
     from runbook.scratch import scratch_database
     from runbook.screen_migrate import import_screen, progress
@@ -52,9 +53,9 @@ def migrate_import(
         if live == "postgres":
             report = import_live(source, schema, policy, out, scratch, profile=profile)
         elif live:
-            report = import_mysql(source, policy, out, scratch, tell)
+            report = import_mysql(source, policy, Means(out, scratch, tell, translated_view))
         else:
-            report = import_script(Path(source), policy, out, scratch, tell)
+            report = import_script(Path(source), policy, Means(out, scratch, tell, translated_view))
     if json:
         show_json(report.as_json())
     else:

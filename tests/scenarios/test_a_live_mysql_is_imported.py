@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from cdc.translation.views import translated_view
 from config.errors import DatabaseDown
-from migrations.importing.importer import import_mysql
+from migrations.importing.importer import Means, import_mysql
 from migrations.importing.type_policy import TypePolicy
 from migrations.upgrade import upgrade
 from runbook.cli import app
@@ -52,7 +53,11 @@ def test_every_object_is_translated_or_left_out(
     server: MariaDb, tmp_path: Path, modern_db: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MYSQL_PWD", "p@ss/word")
-    report = import_mysql(f"mysql://owner@127.0.0.1:{server.port}/core", TypePolicy("mysql"), tmp_path, modern_db)
+    report = import_mysql(
+        f"mysql://owner@127.0.0.1:{server.port}/core",
+        TypePolicy("mysql"),
+        Means(tmp_path, modern_db, translate_view=translated_view),
+    )
     found = {(one.type, one.name): one.confidence for one in report.objects}
     assert {kind for kind, confidence in found.items() if confidence == "executed"} >= {
         ("table", "customer"),
@@ -60,6 +65,7 @@ def test_every_object_is_translated_or_left_out(
         ("sequence", "counter"),
         ("foreign key", "account.of_customer"),
         ("index", "by_customer"),
+        ("view", "names"),
     }
     left_out = {kind for kind, confidence in found.items() if confidence == "left_out"}
     logic = {("trigger", "stamped"), ("event", "nightly"), ("function", "half"), ("procedure", "eod")}
@@ -78,7 +84,7 @@ def test_what_a_user_may_not_see_is_left_out_by_name_or_not_listed(
     server: MariaDb, tmp_path: Path, modern_db: str
 ) -> None:
     url = f"mysql://reader:p%40ss%2Fword@127.0.0.1:{server.port}/core"
-    report = import_mysql(url, TypePolicy("mysql"), tmp_path, None)
+    report = import_mysql(url, TypePolicy("mysql"), Means(tmp_path))
     (view,) = [one for one in report.objects if one.type == "view"]
     assert "SHOW CREATE failed" in view.findings[0].text
     assert "trigger" not in {one.type for one in report.objects}  # the server does not list what it does not show
@@ -87,10 +93,10 @@ def test_what_a_user_may_not_see_is_left_out_by_name_or_not_listed(
 
 def test_a_certificate_is_checked_where_its_authority_is_named(server: MariaDb, tmp_path: Path) -> None:
     url = f"mysql://reader:p%40ss%2Fword@127.0.0.1:{server.port}/core?ssl_ca="
-    assert import_mysql(f"{url}{server.ca}", TypePolicy("mysql"), tmp_path, None).read > 3
+    assert import_mysql(f"{url}{server.ca}", TypePolicy("mysql"), Means(tmp_path)).read > 3
     other = Authority(tmp_path, "other")
     with pytest.raises(DatabaseDown, match="certificate verify failed"):
-        import_mysql(f"{url}{other.path}", TypePolicy("mysql"), tmp_path, None)
+        import_mysql(f"{url}{other.path}", TypePolicy("mysql"), Means(tmp_path))
 
 
 def test_the_command_reads_the_address_and_tells_no_password(server: MariaDb, tmp_path: Path) -> None:

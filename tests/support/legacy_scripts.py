@@ -150,6 +150,15 @@ _ORACLE_REST = [
   SELECT id, name FROM t0001_acct WHERE sts = 'A';
 """,
     """
+  CREATE OR REPLACE FORCE EDITIONABLE VIEW "CORE"."V_PARENT" ("ID", "PARENT", "BALANCE", "STATE") AS
+  SELECT a.id, NVL(p.name, '-'), a.bal_amt / 100, DECODE(a.sts, 'A', 'active', 'C', 'closed', 'other')
+  FROM t0002_acct a LEFT JOIN t0001_acct p ON p.id = a.parent_id WITH READ ONLY;
+""",
+    """
+  CREATE OR REPLACE FORCE EDITIONABLE VIEW "CORE"."V_SUMS" ("STS", "TOTAL") AS
+  SELECT sts, SUM(bal_amt) FROM t0001_acct GROUP BY sts;
+""",
+    """
   CREATE OR REPLACE EDITIONABLE TRIGGER "CORE"."TRG_UPD"
 BEFORE UPDATE ON "CORE"."T0001_ACCT"
 FOR EACH ROW
@@ -320,6 +329,11 @@ CREATE VIEW [dbo].[OpenAccounts]
 AS
 SELECT Id, Name FROM dbo.Account0001 WHERE IsActive = 1;
 GO
+CREATE VIEW [dbo].[Parents] WITH SCHEMABINDING
+AS
+SELECT a.[Id], ISNULL(p.[Name], '-') AS [Parent] FROM [dbo].[Account0002] AS a
+INNER JOIN [dbo].[Account0001] AS p ON p.[Id] = a.[ParentId]
+GO
 CREATE PROCEDURE [dbo].[CalcInterest] @day date
 AS
 BEGIN
@@ -459,9 +473,12 @@ CREATE DEFINER=`root`@`localhost` FUNCTION `rate`() RETURNS int
 BEGIN RETURN 1; END ;;
 /*!50106 CREATE*/ /*!50117 DEFINER=`root`@`localhost`*/ /*!50106 EVENT `nightly` ON SCHEDULE EVERY 1 DAY DO CALL eod() */ ;;
 DELIMITER ;
+/*!50001 CREATE VIEW `open_accounts` AS SELECT
+ 1 AS `id`*/;
+/*!50001 DROP VIEW IF EXISTS `open_accounts`*/;
 /*!50001 CREATE ALGORITHM=UNDEFINED */
 /*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */
-/*!50001 VIEW `open_accounts` AS select `account0001`.`id` AS `id` from `account0001` */;
+/*!50001 VIEW `open_accounts` AS select `a`.`id` AS `id`,ifnull(`p`.`account_no`,'-') AS `parent` from (`account0002` `a` left join `account0001` `p` on((`p`.`id` = `a`.`parent_id`))) where (`a`.`is_active` = 1) */;
 CREATE TABLE `places` (
   `id` int NOT NULL,
   `shape` geometry DEFAULT NULL,
