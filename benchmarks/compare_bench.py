@@ -69,12 +69,14 @@ def json_pair(members: int, *, shuffled: bool = False) -> Pair:
     return pair_of(control, json.dumps(other).encode(), JSON)
 
 
-def xml_pair(members: int) -> Pair:
-    """A SOAP answer of both sides, with other prefixes and two fields that differ."""
+def xml_pair(members: int, *, otherwise: bool = False) -> Pair:
+    """A SOAP answer of both sides, with other prefixes and two fields that differ; `otherwise` with attributes, and with
+    a comment and CDATA on one side."""
 
     def written(prefix: str, balance: str, amount: str) -> bytes:
+        numbered = ' no="{}"' if otherwise else ""
         items = "".join(
-            f"<{prefix}:item><{prefix}:ref>R{number:07d}</{prefix}:ref><{prefix}:amt>{amount if number == 3 else '12.50'}"
+            f"<{prefix}:item{numbered.format(number)}><{prefix}:ref>R{number:07d}</{prefix}:ref><{prefix}:amt>{amount if number == 3 else '12.50'}"
             f"</{prefix}:amt><{prefix}:text>salary</{prefix}:text></{prefix}:item>"
             for number in range(members)
         )
@@ -83,7 +85,10 @@ def xml_pair(members: int) -> Pair:
             f"<{prefix}:bal>{balance}</{prefix}:bal>{items}</{prefix}:r></s:Body></s:Envelope>"
         ).encode()
 
-    return pair_of(written("a", "1.00", "2.00"), written("b", "1.01", "2.50"), XML)
+    candidate = written("b", "1.01", "2.50")
+    if otherwise:
+        candidate = candidate.replace(b"<b:bal>1.01", b"<!-- of today --><b:bal><![CDATA[1.01]]>")
+    return pair_of(written("a", "1.00", "2.00"), candidate, XML)
 
 
 def lines() -> list[Line]:
@@ -93,6 +98,7 @@ def lines() -> list[Line]:
         Line("JSON, two fields differ", small, NO_RULES, 15_000),
         Line("JSON, equal bytes", equal, NO_RULES, 100_000),
         Line("XML, two fields differ", xml_pair(92), NO_RULES, 2_000),
+        Line("XML, written otherwise", xml_pair(84, otherwise=True), NO_RULES, 2_000),
         *(Line("JSON, two fields differ", json_pair(members), NO_RULES) for members in (125, 1_500, 14_000)),
         *(Line("XML, two fields differ", xml_pair(members), NO_RULES) for members in (92, 1_100, 11_500)),
         *(Line("JSON list by key, shuffled", json_pair(n, shuffled=True), KEYED) for n in (100, 1_000, 10_000)),
