@@ -1,8 +1,8 @@
 """Legacy's own noise: how often it differs from itself at a path, and the rule that a person may make of it.
 
 Where a share of safe reads is asked of legacy twice (`shadow.noise`), what differs there is no fault of modern. Nothing
-is hidden for that by itself: a proposal is the evidence and the lines for routes.yaml, and it is in force when somebody
-has written them there. A protected path is never proposed.
+is hidden for that by itself: a proposal is the evidence and the line for routes.yaml, and it is in force when somebody
+has accepted it. A protected path is never proposed.
 """
 
 from __future__ import annotations
@@ -39,12 +39,25 @@ class Noisy:
     high: float
     explains: int
     is_protected: bool
+    is_ignored: bool = False
 
     @property
     def is_proposed(self) -> bool:
         """Whether there is enough evidence for a rule, and the path may have one."""
+        return not self.objection
+
+    @property
+    def objection(self) -> str:
+        """Why no rule is proposed; empty where one is."""
         is_place = self.path.startswith(("$", "header:", "cookie:")) and "*:" not in self.path and ":*" not in self.path
-        return self.reads >= READS_MIN and self.explains > 0 and not self.is_protected and is_place and self.path != "$"
+        reasons = (
+            (self.is_protected, "it is protected"),
+            (self.is_ignored, "compare.ignore has it already"),
+            (not is_place or self.path == "$", "no rule may name it"),
+            (self.reads < READS_MIN, f"legacy was asked twice only {self.reads} times, and {READS_MIN} are needed"),
+            (not self.explains, "the sides do not differ there"),
+        )
+        return next((reason for holds, reason in reasons if holds), "")
 
     @property
     def evidence(self) -> str:
@@ -57,13 +70,14 @@ def noise_of(route: RouteSummary, compare: Compare | None) -> tuple[Noisy, ...]:
     """Every noisy path of a route, the noisiest first."""
     reads = route.noise.get("", 0)
     protected = [parse_pattern(path) for path in (*compare.protect, *compare.identity)] if compare else []
+    ignored = {one.path for one in compare.ignore} if compare else set()
     explained = {cluster.path: 0 for cluster in route.clusters}
     for cluster in route.clusters:
         explained[cluster.path] += cluster.count + cluster.races
     found = [
         Noisy(
             route.route, path, reads, differing, *interval(differing, reads), explained.get(path, 0),
-            any(covers(pattern, _place(path)) for pattern in protected),
+            any(covers(pattern, _place(path)) for pattern in protected), path in ignored,
         )
         for path, differing in route.noise.items()
         if path
@@ -92,8 +106,14 @@ def interval(differing: int, reads: int) -> tuple[float, float]:
     return min(share, max(0.0, (middle - half) / whole)), max(share, min(1.0, (middle + half) / whole))
 
 
-def proposal(noisy: Noisy, today: date) -> str:
-    """The line for `compare.ignore` of the route; it holds for VALID_DAYS."""
-    path = noisy.path.replace("'", "''")
-    reason = f"noise, seen {today.isoformat()}: {noisy.evidence}"
-    return f"- {{path: '{path}', reason: '{reason}', until: {(today + timedelta(days=VALID_DAYS)).isoformat()}}}"
+def proposal(noisy: Noisy, today: date, said: str = "") -> str:
+    """The line for `compare.ignore` of the route, with what a person `said` about it; it holds for VALID_DAYS."""
+    words = "".join(letter if letter.isprintable() else " " for letter in (f"{said};" if said else ""))
+    reason = f"{' '.join(words.split())} noise, seen {today.isoformat()}: {noisy.evidence}".strip()
+    path, reason = noisy.path.replace("'", "''"), reason.replace("'", "''")
+    return f"- {{path: '{path}', reason: '{reason}', until: {last_day(today).isoformat()}}}"
+
+
+def last_day(today: date) -> date:
+    """The last day of a rule that is accepted today."""
+    return today + timedelta(days=VALID_DAYS)

@@ -117,7 +117,9 @@ def terminal_noise(noise: tuple[Noisy, ...], today: date) -> RenderableType:
         lines.append(Padding(Text(f"and {len(noise) - REASONS_MAX} more", style="dim"), (0, 0, 0, 2)))
     proposed = [one for one in noise if one.is_proposed]
     if proposed:
-        lines.append(Text("To accept it, write under compare.ignore of the route:"))
+        lines.append(
+            Text("To accept it: strangler accept CAPABILITY PATH --reason TEXT, which adds to compare.ignore:")
+        )
         lines += [
             Padding(Text(wording.printable(proposal(one, today))), (0, 0, 0, 2)) for one in proposed[:REASONS_MAX]
         ]

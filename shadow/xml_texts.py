@@ -26,7 +26,7 @@ _DECLARATION = re.compile(rb"xmlns(?::([A-Za-z_][A-Za-z0-9_.-]*))?=(\"[^\"<>&]+\
 _BARE_TAG = re.compile(rb"</?([^\s:<>/]+)(?=[\s/>])")
 _BARE = b"_bare_"
 """The prefix that is given to names without one."""
-_SECTION = re.compile(rb"<!--(?:[\t\n\r -,.-~]|-[\t\n\r -,.-~])*-->|<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
+_SECTION = re.compile(rb"--(?:[\t\n\r -,.-~]|-[\t\n\r -,.-~])*-->|\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _XML_DECLARATION = re.compile(rb"<\?xml [^<>]*\?>\s*")
 _PLAIN_ENCODINGS = frozenset({"utf-8", "utf8"})
 
@@ -57,15 +57,24 @@ def _plain(body: bytes, charset: str) -> bytes | None:
     declaration = _XML_DECLARATION.match(body)
     body = body[declaration.end() :] if declaration else body
     # One character is sought ten times as quickly as two are.
-    if b"!" in body and b"<!" in body:
-        body = _SECTION.sub(_as_text, body)
-    is_plain = not (b"?" in body and b"<?" in body) and not (b"!" in body and b"<!" in body)
-    return body if is_plain and b"preserve" not in body and body.count(b"<") == body.count(b">") else None
+    plain = _without_sections(body) if b"!" in body else body
+    if plain is None or (b"?" in plain and b"<?" in plain) or b"preserve" in plain:
+        return None
+    return plain if plain.count(b"<") == plain.count(b">") else None
 
 
-def _as_text(section: re.Match[bytes]) -> bytes:
-    """CDATA as the text that it is; a comment is none."""
-    return (section[1] or b"").replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
+def _without_sections(body: bytes) -> bytes | None:
+    """The body with CDATA as the text that it is, and without comments; None if it has anything else of the kind."""
+    plain, *others = body.split(b"<!")
+    parts = [plain]
+    for piece in others:
+        section = _SECTION.match(piece)
+        if section is None:
+            return None
+        text = section[1] or b""
+        parts.append(text.replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;"))
+        parts.append(piece[section.end() :])
+    return b"".join(parts)
 
 
 def _in_one_spelling(control: bytes, candidate: bytes) -> tuple[bytes, bytes] | None:

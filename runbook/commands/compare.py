@@ -1,4 +1,4 @@
-"""report, judge, erase: what the comparison found, what it says of pairs in a file, what it forgets."""
+"""report, accept, judge, erase: what the comparison found, what of it is noise, pairs in a file, what is forgotten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from runbook.commands.options import DEFAULT_ROUTES, CapabilityArgument, JsonOption, RoutesOption, show, show_json
+from runbook.commands.options import (
+    DEFAULT_ROUTES,
+    ActorOption,
+    CapabilityArgument,
+    JsonOption,
+    RoutesOption,
+    show,
+    show_json,
+    who,
+)
 
 
 def report(
@@ -45,6 +54,31 @@ def report(
     else:
         show(found.terminal())
     raise typer.Exit(0 if found.passes else 3)
+
+
+def accept(  # the words of one sentence
+    capability: CapabilityArgument,
+    path: Annotated[str, typer.Argument(help="Where legacy differs from itself, as the report proposes it.")],
+    reason: Annotated[str, typer.Option(help="Why it may differ; it goes into routes.yaml and the journal.")],
+    route: Annotated[str | None, typer.Option(help="The route, where several have noise at that path.")] = None,
+    routes: RoutesOption = DEFAULT_ROUTES,
+    actor: ActorOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Accept a proposal of the report: what is noise of legacy is ignored from now on, for 90 days.
+
+    The line goes into compare.ignore of the route in routes.yaml, with the evidence; the journal says who accepted it.
+
+    Example: strangler accept accounts '$.served_at' --reason 'a clock, each side has its own' --as alice
+    """
+    from runbook.accepting import accept as take
+
+    given = take(routes, capability, path, route=route, actor=who(actor), reason=reason)
+    if json:
+        show_json(given)
+    else:
+        typer.echo(f"{given.path} of {given.route} is ignored until {given.until}: {given.evidence}")
+        typer.echo(f"{routes}: {given.line}\nnext: strangler report {capability}")
 
 
 def erase(
