@@ -20,9 +20,12 @@ _COLUMNS = """SELECT name, attname::text, format_type(atttypid, atttypmod), attt
 FROM unnest(%s::text[], %s::text[]) AS t (name, quoted)
 JOIN pg_attribute ON attrelid = to_regclass(quoted) WHERE attnum > 0 AND NOT attisdropped"""
 _FIRST_OF_USERS = 16384  # oids below are PostgreSQL's own, and the same in every database
-_HAS_OIDS = """SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-    WHERE a.attrelid = to_regclass(%s) AND a.attname = ANY (%s) AND (t.typsend = 0 OR t.oid >= %s
-        AND (t.typtype = 'c' OR t.typcategory = 'A')))"""
+_OIDS_INSIDE = "(t.typsend = 0 OR t.oid >= %s AND (t.typtype = 'c' OR t.typcategory = 'A'))"
+_HAS_OIDS = f"""SELECT EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = to_regclass(%s) AND a.attname = ANY (%s) AND {_OIDS_INSIDE})"""  # noqa: S608 - a constant
+_ANY_HAS_OIDS = f"""SELECT EXISTS (SELECT FROM pg_publication_tables p
+    JOIN pg_attribute a ON a.attrelid = format('%%I.%%I', p.schemaname, p.tablename)::regclass
+    JOIN pg_type t ON t.oid = a.atttypid WHERE p.pubname = %s AND a.attnum > 0 AND {_OIDS_INSIDE})"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ def read_types(stream: str, mappings: Sequence[Mapping], source: psycopg.Connect
         travels_as_text(source, mapping.source_table, [read.name for read in mapping.reads]) for mapping in mappings
     )
     return SourceTypes(columns, is_text)
+
+
+def may_travel_as_text(conn: psycopg.Connection, publication: str) -> bool:
+    """The same for any column of the tables of a publication, whatever mappings read of them."""
+    row = conn.execute(_ANY_HAS_OIDS, (publication, _FIRST_OF_USERS)).fetchone()
+    return row is None or bool(row[0])
 
 
 def travels_as_text(conn: psycopg.Connection, name: str, columns: Collection[str]) -> bool:

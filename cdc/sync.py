@@ -18,6 +18,7 @@ from cdc.setup import Streams, connected, make_ready, sync_of
 from cdc.state import Lag, emit_heartbeat
 from cdc.state import lag as measure_lag
 from cdc.streaming import pipeline
+from cdc.streaming.head_start import HeadStart
 from cdc.streaming.pgoutput import parse_lsn
 from cdc.verification.recheck import KEYS_A_LOOK, Recheck
 from config.model import Routes
@@ -35,6 +36,7 @@ class Running:
 
     watch: Watch | None = None
     rechecked: int = KEYS_A_LOOK
+    ahead: HeadStart | None = None  # the forward stream, where it has begun to send
 
 
 def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, running: Running | None = None) -> None:
@@ -50,7 +52,8 @@ def run(routes: Routes, capability: str, *, once: bool, stop: threading.Event, r
     if once:
         with connected(streams.forward.source_url, "source") as source:
             row = source.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone()
-        pipeline.run(streams.forward, stop, until=parse_lsn(row[0]) if row else 0)
+        begun = running.ahead.claim() if running.ahead else None
+        pipeline.run(streams.forward, stop, until=parse_lsn(row[0]) if row else 0, begun=begun)
     else:
         _run_both(streams, stop, running.rechecked)
 

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import psycopg
 import structlog
@@ -61,17 +62,41 @@ _log = structlog.get_logger()
 EachPart = Callable[[Part], None]
 
 
-def run(plan: StreamPlan, stop: threading.Event, until: int | None = None, each_part: EachPart | None = None) -> None:
+@dataclass
+class _Left:
+    """What an attempt finds: the sessions of the one before, or for the first one a stream that has begun.
+
+    Where only we know that a connection has broken, those sessions still hold the lease and the slot.
+    """
+
+    stream: ReplicationStream | None = None
+    writer_pid: int | None = None
+    reader_pid: int | None = None
+
+    def take_stream(self, url: str) -> ReplicationStream:
+        """The stream that has begun, once, or a connection for a new one."""
+        stream, self.stream = self.stream, None
+        return stream or ReplicationStream(url)
+
+
+def run(
+    plan: StreamPlan,
+    stop: threading.Event,
+    until: int | None = None,
+    each_part: EachPart | None = None,
+    begun: ReplicationStream | None = None,
+) -> None:
     """Stream until stopped, or until exactly what commits before `until` is applied and durable.
 
-    `each_part` is told of every part before it is applied, and is not waited for long.
+    `each_part` is told of every part before it is applied, and is not waited for long. `begun` is the stream, where it
+    has begun already at the checkpoint.
 
     Raises StreamError where going on would lose or falsify something (the reason is in the stream's row, too). A broken
     connection is waited out; with `until` it is DatabaseDown.
     """
-    pause, attempt = PAUSE_SECONDS_MIN, None
+    pause, left = PAUSE_SECONDS_MIN, _Left(begun)
     while not stop.is_set():
-        attempt = _Attempt(plan, stop, until, each_part, attempt)
+        attempt = _Attempt(plan, stop, until, each_part, left)
         try:
             attempt.run()
             return
@@ -99,26 +124,24 @@ class _Attempt:
         stop: threading.Event,
         until: int | None,
         each_part: EachPart | None,
-        before: _Attempt | None,
+        left: _Left,
     ) -> None:
         self._plan, self._stop, self._until, self._each_part = plan, stop, until, each_part
+        self._left = left
         self.has_started = False
-        # The sessions of the attempt before: where only we know that a connection has broken, they hold lease and slot.
-        self.writer_pid: int | None = before.writer_pid if before else None
-        self.reader_pid: int | None = before.reader_pid if before else None
 
     def run(self) -> None:
-        plan = self._plan
-        stream = ReplicationStream(plan.source_url)
+        plan, left = self._plan, self._left
+        stream = left.take_stream(plan.source_url)
         try:
-            session = open_session(plan.target_url, plan.name, lost=self.writer_pid)
-            self.writer_pid = session.conn.pid
+            session = open_session(plan.target_url, plan.name, lost=left.writer_pid)
+            left.writer_pid = session.conn.pid
             try:
                 with connect(plan.source_url) as source:
                     state = self._checked_state(stream, source, session.conn)
                     types = read_types(plan.name, plan.all_mappings, source)
-                    slots.end_reader(source, plan.slot, self.reader_pid)
-                self.reader_pid = stream.pid
+                    slots.end_reader(source, plan.slot, left.reader_pid)
+                left.reader_pid = stream.pid
                 applier = Applier(session, plan.all_mappings, parse_lsn(state.position or "0/0"), types)
                 transactions = Transactions(self._expected(state, types))
                 self._start(stream, transactions.position, is_text=types.is_text)

@@ -6,9 +6,12 @@ that the caller did not name: the server's own position in a keepalive is only a
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -42,9 +45,15 @@ class ReplicationStream:
     """One walsender's output."""
 
     def __init__(self, url: str) -> None:
-        self._conn = connect_for_replication(url)
+        self._url = url
+        self._open()
+
+    def _open(self) -> None:
+        self._conn = connect_for_replication(self._url)
         self._pgconn = self._conn.pgconn
         self._poll = select.poll()
+        self._system: tuple[str, int] | None = None
+        self._is_text = False
         self._received = self._durable = 0
         self._heard = self._told = monotonic()
         self._is_streaming = self._is_gathering = False
@@ -60,11 +69,21 @@ class ReplicationStream:
         return self._pgconn.get_copy_data
 
     def identify(self) -> tuple[str, int]:
-        """The server's system identifier and timeline."""
-        return identify(self._conn)
+        """The server's system identifier and timeline; it says them only before the stream begins."""
+        self._system = self._system or identify(self._conn)
+        return self._system
 
     def start(self, slot: str, publication: str, position: int, *, is_text: bool = False) -> None:
-        """Begin to stream committed transactions. Raises ObjectInUse while another connection reads the slot."""
+        """Begin to stream committed transactions. Raises ObjectInUse while another connection reads the slot.
+
+        A stream that has begun goes on from where it is, if its values travel in that form; else it begins anew.
+        """
+        if self._is_streaming and self._is_text == is_text:
+            return
+        if self._is_streaming:
+            self.close()
+            self._open()
+        self._is_text = is_text
         if is_text:
             self._conn.execute(TEXT_SETTINGS)
         names = sql.Identifier(publication).as_string(self._conn)
@@ -106,6 +125,16 @@ class ReplicationStream:
         if monotonic() - self._heard > SILENCE_SECONDS_MAX:
             raise StreamBroken("the server has sent nothing for too long")
         return False
+
+    def take_in(self, seconds: float) -> int:
+        """Wait for data and keep it for those who read later; how many bytes came."""
+        if not self._poll.poll(1000 * seconds):
+            return 0
+        waiting = bytearray(4)
+        fcntl.ioctl(self._pgconn.socket, termios.FIONREAD, waiting)
+        self._pgconn.consume_input()
+        self._heard = monotonic()
+        return int.from_bytes(waiting, sys.byteorder)
 
     def received(self, position: int) -> None:
         """Note how far the server has sent."""

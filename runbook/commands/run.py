@@ -109,7 +109,9 @@ def sync_run(
 
     Example: strangler sync run accounts --max-rate 50000 --max-active 40
     """
-    from cdc.sync import Running, run
+    from contextlib import nullcontext
+
+    from cdc.streaming.head_start import head_start
     from config.reader import read_routes
 
     loaded = read_routes(routes)
@@ -117,8 +119,11 @@ def sync_run(
         from cdc.exposition import serve_metrics
 
         serve_metrics(loaded, capability, metrics)
-    with watching(max_rate, max_active, max_standby_lag, as_json=False) as watch:
-        run(loaded, capability, once=once, stop=watch.stop, running=Running(watch, recheck))
+    with head_start(loaded, capability) if once else nullcontext() as ahead:
+        from cdc.sync import Running, run  # takes a quarter of a second, in which the source begins to send
+
+        with watching(max_rate, max_active, max_standby_lag, as_json=False) as watch:
+            run(loaded, capability, once=once, stop=watch.stop, running=Running(watch, recheck, ahead))
 
 
 @sync.command("check")
