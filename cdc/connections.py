@@ -73,9 +73,9 @@ class _Asking(Connection):
         raise ServerSilent("the server accepts connections and says nothing")
 
 
-def connect(url: str) -> Connection:
-    """Connect in autocommit. Options of TCP that the address has itself are left as they are."""
-    return _opened(url, APPLICATION)
+def connect(url: str, application: str = APPLICATION, **more: str) -> Connection:
+    """Connect in autocommit, with `more` of libpq's options; those of TCP that the address has itself are left."""
+    return _opened(url, application, **more)
 
 
 def connect_for_replication(url: str, application: str = APPLICATION) -> Connection:

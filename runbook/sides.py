@@ -83,7 +83,8 @@ def open_sides(routes: Routes, capability: str) -> Sides | None:
         legacy.close()
         raise
     try:
-        return _loaded(capability, sync, legacy, modern)
+        with mapped(f"{sync.source} or {sync.target}"):
+            return _loaded(capability, sync, legacy, modern)
     except BaseException:
         legacy.close()
         modern.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
+from cdc.connections import connect as connect_bounded
 from cdc.state import emit_heartbeat
 from cdc.streaming.slots import is_read, name_of
 from cdc.verification.verify_sql import Side
@@ -92,8 +93,6 @@ def connect(routes: Routes, name: str) -> psycopg.Connection[Any]:
 def connect_url(url: str, name: str) -> psycopg.Connection[Any]:
     """The same by its URL."""
     try:
-        return psycopg.connect(
-            url, autocommit=True, application_name="strangler-verify", options=SETTINGS, connect_timeout=10
-        )
+        return connect_bounded(url, "strangler-verify", options=SETTINGS)
     except psycopg.OperationalError as error:
         raise DatabaseDown(name, str(error)) from error
