@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 import time
 
+from cdc.translation.views import translated_view
 from migrations.importing.importer import Means, import_script
 from migrations.importing.type_policy import TypePolicy
 from runbook.demo.cluster import Cluster
 from runbook.demo.workspace import Workspace
+from runbook.scratch import HASTY
 from tests.support.legacy_scripts import SCRIPTS
 
 TABLES = 5_000
@@ -19,14 +21,16 @@ TABLES = 5_000
 if __name__ == "__main__":
     dialects = sys.argv[1:] or list(SCRIPTS)
     with Workspace("bench") as workspace:
-        cluster = Cluster(workspace.path, "bench").start()
+        cluster = Cluster(workspace.path, "bench", settings=HASTY).start()
         try:
             for dialect in dialects:
                 file = workspace.path / f"{dialect}.sql"
                 file.write_text(SCRIPTS[dialect](TABLES), encoding="utf-8", newline="")
                 url = cluster.create_database(f"import_{dialect}")
                 start = time.monotonic()
-                report = import_script(file, TypePolicy(dialect), Means(workspace.path / dialect, url))
+                report = import_script(
+                    file, TypePolicy(dialect), Means(workspace.path / dialect, url, translate_view=translated_view)
+                )
                 seconds = time.monotonic() - start
                 account = f"{report.read:,} = {report.translated:,} + {report.left_out:,}"
                 counts = ", ".join(f"{count:,} {name}" for name, count in sorted(report.confidence.items()))

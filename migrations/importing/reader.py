@@ -211,7 +211,7 @@ def _create_sequence(statement: Statement, schema: Schema, _: TypePolicy) -> Obj
 
 def _create_view(statement: Statement, schema: Schema, _: TypePolicy) -> Object:
     found = Object("", "view", line=statement.line)
-    view = read_view(statement, found)
+    view = read_view(statement, found, schema.dialect)
     placeholder = schema.views.pop(view.name, None)
     if placeholder is not None:
         placeholder.object.confidence = "left_out"

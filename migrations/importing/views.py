@@ -27,7 +27,7 @@ class View:
     object: Object
 
 
-def read_view(statement: Statement, found: Object) -> View:
+def read_view(statement: Statement, found: Object, dialect: str) -> View:
     """Read CREATE VIEW. Raises NotUnderstood."""
     cursor = Cursor(statement.tokens)
     while not cursor.skip("VIEW"):
@@ -46,13 +46,20 @@ def read_view(statement: Statement, found: Object) -> View:
             rest = rest[: -len(words)]
             found.note("view", "it was read only; PostgreSQL lets a plain view be written to")
     found.name = folded(name)
-    return View(found.name, columns, _text(rest), found)
+    return View(found.name, columns, _text(rest, dialect), found)
 
 
-def _text(tokens: Sequence[Token]) -> str:
-    """What the tokens are, with a blank where something stood between them."""
+def _text(tokens: Sequence[Token], dialect: str) -> str:
+    """What the tokens are, with a blank where something stood between them.
+
+    Tokens have MySQL's strings without its escapes; whoever reads the text as MySQL's needs them again.
+    """
+    texts = [
+        token.text.replace("\\", "\\\\") if token.kind == "string" and dialect == "mysql" else token.text
+        for token in tokens
+    ]
     gaps = (other.at > token.at + len(token.text) for token, other in pairwise(tokens))
-    return "".join(token.text + (" " if gap else "") for token, gap in zip(tokens, [*gaps, False], strict=True))
+    return "".join(text + (" " if gap else "") for text, gap in zip(texts, [*gaps, False], strict=True))
 
 
 def translated(
