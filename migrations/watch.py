@@ -7,14 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, event
 
-# What our own session holds on tables and indexes of people; the strongest mode a relation.
-_LOCKS = """
-SELECT l.relation::regclass::text, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE l.pid = pg_backend_pid() AND l.granted AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'strangler')
-  AND c.relname NOT LIKE 'alembic_version%' ORDER BY 1, 2"""
+# What our own session holds on relations. A revision of hundreds of statements holds thousands of locks at its end, so
+# they come without their names and as one value, and names are looked up of those that the last statement took.
+_LOCKS = "SELECT string_agg(relation || ' ' || mode, ',') FROM pg_locks WHERE pid = pg_backend_pid() AND granted"
+# Tables and indexes of people.
+_NAMES = """
+SELECT c.oid, c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = ANY(%s) AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'strangler')
+  AND c.relname NOT LIKE 'alembic\\_version%%'"""
 _IN_TRANSACTION = 2  # psycopg.pq.TransactionStatus.INTRANS
 
 
@@ -40,9 +43,20 @@ def watch(engine: Engine, on_start: Callable[[str], None], on_end: Callable[[Ran
     def ended(_connection: object, cursor: Any, statement: str, *_: object) -> None:
         seconds = time.monotonic() - started[0]
         raw = cursor.connection
-        now = frozenset[str]()
+        now, taken = frozenset[str](), tuple[str, ...]()
         if int(raw.info.transaction_status) == _IN_TRANSACTION:
-            with raw.cursor() as another:
-                now = frozenset(f"{name}: {mode}" for name, mode in another.execute(_LOCKS).fetchall())
-        on_end(RanStatement(statement.strip(), seconds, tuple(sorted(now - held[0]))))
+            with raw.cursor(binary=True) as another:
+                ((found,),) = another.execute(_LOCKS).fetchall()
+                now = frozenset((found or "").split(",")) - {""}
+                taken = _named(another, now - held[0])
+        on_end(RanStatement(statement.strip(), seconds, taken))
         held[0] = now
+
+
+def _named(cursor: psycopg.Cursor[Any], locks: frozenset[str]) -> tuple[str, ...]:
+    """Locks as "table: mode" of locks as "oid mode"."""
+    if not locks:
+        return ()
+    modes = [(int(oid), mode) for oid, mode in (lock.split(" ") for lock in locks)]
+    names = dict(cursor.execute(_NAMES, ([oid for oid, _ in modes],)).fetchall())
+    return tuple(sorted(f"{names[oid]}: {mode}" for oid, mode in modes if oid in names))
