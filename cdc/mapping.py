@@ -6,6 +6,7 @@ A Mapping is plain data and SQL text, so the streams need no parser. Its way bac
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -84,6 +85,17 @@ class LookedUp:
 
 
 @dataclass(frozen=True)
+class Join:
+    """The same lookup as a join, for whole tables: a sub-query a row would make a comparison six times as long.
+
+    `values` are sub-queries of the columns' expressions, each with the column of the join that has its value.
+    """
+
+    clause: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Mapping:
     """One source table to one target table, in either direction.
 
@@ -107,15 +119,23 @@ class Mapping:
     consistent: str | None = None
     is_reference: bool = False
     lookups: tuple[LookedUp, ...] = ()
+    joins: tuple[Join, ...] = ()
     again: tuple[tuple[SourceColumn, str], ...] = ()
     staged: Mapping | None = field(default=None, repr=False, compare=False)
     way_back: Mapping | NotInvertible | None = field(default=None, repr=False, compare=False)
 
     def select(self, source: str | None = None) -> str:
         """The SELECT of the target's columns, FROM the source table or a relation (already quoted)."""
-        outputs = ", ".join(_output(column.expression, column.name) for column in self.columns)
         condition = f" WHERE {self.where}" if self.where else ""
-        return f"SELECT {outputs} FROM {source or quoted_table(self.source_table)}{condition}"  # noqa: S608 - quoted
+        return self.select_some(self.columns, source or quoted_table(self.source_table)) + condition
+
+    def select_some(self, columns: Iterable[TargetColumn], relation: str) -> str:
+        """The SELECT of some of the columns FROM a relation (already quoted)."""
+        outputs = ", ".join(_output(column.expression, column.name) for column in columns)
+        for sub_query, column in (value for join in self.joins for value in join.values):
+            outputs = outputs.replace(sub_query, column)
+        joins = "".join(f" {join.clause}" for join in self.joins)
+        return f"SELECT {outputs} FROM {relation}{joins}"  # noqa: S608 - quoted
 
     def select_keys(self, relation: str, condition: str) -> str:
         """The SELECT of the key's columns FROM a relation (already quoted) WHERE a condition."""

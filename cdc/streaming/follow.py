@@ -93,12 +93,11 @@ def _derive(of: Statements) -> sql.Composed:
     """The looked-up columns of the noted rows, where they differ now."""
     derived = [column for column in of.mapping.columns if column.looked_up]
     keys = [column for column in of.mapping.columns if column.name in of.mapping.key]
-    outputs = ", ".join(f"{column.expression} AS {quoted(column.name)}" for column in (*keys, *derived))
     names = [column.name for column in derived]
     return sql.SQL("UPDATE {table} AS t SET {values} FROM ({rows}) AS s WHERE {same} AND {old} *<> {new}").format(
         table=table(of.mapping.target_table),
         values=sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(name)) for name in names),
-        rows=trusted(f"SELECT {outputs} FROM {_noted(of)}"),  # noqa: S608 - quoted
+        rows=trusted(of.mapping.select_some((*keys, *derived), _noted(of))),
         same=sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in of.mapping.key),
         old=row_of(sql.Identifier("t"), names),
         new=row_of(sql.Identifier("s"), names),

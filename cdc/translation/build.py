@@ -21,7 +21,7 @@ from cdc.catalogue import Catalogue, Table
 from cdc.mapping import Mapping, NotInvertible, SourceColumn, TargetColumn
 from cdc.sql_types import parse_type, quoted
 from cdc.translation.draft import Draft, Output, source_key_of
-from cdc.translation.expressions.looked_up import reads_lookup
+from cdc.translation.expressions.looked_up import joins_of, reads_lookup
 from cdc.translation.fit import fit
 from cdc.translation.inverse import Lens, NoWay, all_of
 from cdc.translation.lookup_rules import derived_again, lookup_rules
@@ -226,6 +226,7 @@ def mapping_of(draft: Draft) -> Mapping:
         where=draft.where.sql if draft.where else None,
         is_reference=draft.parsed.is_reference,
         lookups=tuple(lookup.looked_up for lookup in draft.scope.lookups.values()),
+        joins=joins_of((output.node for output in draft.outputs), draft.scope),
         again=derived_again(draft),
         way_back=back,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from cdc.catalogue import Catalogue, Column, Table
-from cdc.mapping import LookedUp
+from cdc.mapping import Join, LookedUp
 from cdc.sql_types import parse_type, quoted, quoted_table
 from cdc.translation.parse import ParsedMapping, is_reference, parse_mapping
 from cdc.translation.refusals import Refusal
@@ -54,8 +54,25 @@ class Lookup:
         outputs = [f'{self._named(wanted)} AS "strangler value"']
         outputs += [f'{self._named(name)} AS "strangler key {at}"' for at, (name, _) in enumerate(by)]
         tests = " AND ".join(f'r."strangler key {at}" = {value}' for at, (_, value) in enumerate(by))
-        relation = quoted_table(self.reference.target if self.is_staged else self.reference.table.name)
-        return f'(SELECT r."strangler value" FROM (SELECT {", ".join(outputs)} FROM {relation}) AS r WHERE {tests})'  # noqa: S608 - quoted
+        rows = f"SELECT {', '.join(outputs)} FROM {self._relation}"  # noqa: S608 - quoted
+        return f'(SELECT r."strangler value" FROM ({rows}) AS r WHERE {tests})'  # noqa: S608 - quoted
+
+    def join(self, alias: str, wanted: Sequence[str]) -> Join:
+        """The lookup of some columns by the columns of the source, as a join."""
+        own = [(key.name, quoted(column.name)) for column, key in self.pairs]
+        name = quoted(f"strangler {alias}")
+        keys = [quoted(f"strangler {alias} key {at}") for at in range(len(own))]
+        columns = {column: quoted(f"strangler {alias} value {at}") for at, column in enumerate(wanted)}
+        outputs = [f"{self._named(column)} AS {key}" for key, (column, _) in zip(keys, own, strict=True)]
+        outputs += [f"{self._named(column)} AS {value}" for column, value in columns.items()]
+        tests = " AND ".join(f"{name}.{key} = {value}" for key, (_, value) in zip(keys, own, strict=True))
+        rows = f"SELECT {', '.join(outputs)} FROM {self._relation}"  # noqa: S608 - quoted
+        values = tuple((self.sql(column, own), value) for column, value in columns.items())
+        return Join(f"LEFT JOIN ({rows}) AS {name} ON {tests}", values)
+
+    @property
+    def _relation(self) -> str:
+        return quoted_table(self.reference.target if self.is_staged else self.reference.table.name)
 
     def _named(self, column: str) -> str:
         return quoted(self.reference.names[column] if self.is_staged else column)

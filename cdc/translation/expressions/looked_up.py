@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlglot import exp
 
 from cdc.catalogue import Column
+from cdc.mapping import Join
 from cdc.sql_types import parse_type, quoted
 from cdc.translation.inverse import Lens, NoWay, Way
 from cdc.translation.references import Lookup
@@ -31,6 +34,17 @@ def reads_lookup(node: exp.Expression, scope: Scope) -> tuple[str, ...]:
         if lookup and wanted:
             found.append(f"{lookup.reference.table.name}.{wanted.name}")
     return tuple(dict.fromkeys(found))
+
+
+def joins_of(nodes: Iterable[exp.Expression], scope: Scope) -> tuple[Join, ...]:
+    """The lookups that some expressions read, as joins."""
+    wanted: dict[str, dict[str, None]] = {}
+    for part in (column for node in nodes for column in node.find_all(exp.Column)):
+        alias = part.table.lower()
+        column = find_column(scope.lookups[alias].reference.table, part.name) if alias in scope.lookups else None
+        if column is not None:
+            wanted.setdefault(alias, {})[column.name] = None
+    return tuple(scope.lookups[alias].join(alias, list(columns)) for alias, columns in wanted.items())
 
 
 def _refuse_unclear(node: exp.Column, scope: Scope) -> None:

@@ -46,6 +46,16 @@ def test_each_side_reads_its_own_table(tmp_path: Path) -> None:
     assert mapping.tables_read == ("acct", "branch")
 
 
+def test_whole_tables_are_joined_and_one_value_is_looked_up(tmp_path: Path) -> None:
+    mapping = accepted(tmp_path, JOIN.format("UPPER(b.NM)", "LEFT JOIN branch b ON a.BR = b.BR"))
+    (column,) = [one for one in mapping.columns if one.name == "v"]
+    assert "(SELECT r." in column.expression
+    assert mapping.select().endswith(
+        'CAST(upper("strangler b value 0") AS varchar) AS v FROM public.acct LEFT JOIN (SELECT br AS "strangler b key 0", '
+        'nm AS "strangler b value 0" FROM public.branch) AS "strangler b" ON "strangler b"."strangler b key 0" = br'
+    )
+
+
 def test_a_foreign_key_that_may_be_broken_for_a_moment_promises_nothing(tmp_path: Path) -> None:
     statement = JOIN.format("c.NM", "JOIN currency c ON c.CUR = a.CUR")
     assert accepted(tmp_path, statement).lookups[0].is_enforced
