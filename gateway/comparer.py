@@ -6,8 +6,9 @@ keep it for a whole tick (of 4 ms, which is twice what a request takes at full l
 bounded (`mirroring/backlog.py`); at the bound we stop reading, the worker's own bounded queue fills, and the worker
 drops and counts. With each batch of verdicts goes, in the same transaction, how many events of each worker are stored;
 the worker is told afterwards. So whenever we are killed, the worker knows of every event whether it was stored or lost,
-and counts the lost ones as dropped. The supervisor speaks to us over a control channel of JSON lines; its end of file
-means that we finish what we have and go.
+and counts the lost ones as dropped; when a worker is killed, we count what it had not told
+(`mirroring/departures.py`). The supervisor speaks to us over a control channel of JSON lines; its end of file means
+that we finish what we have and go.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -31,6 +34,7 @@ from config.errors import StranglerError
 from config.model import Routes
 from config.reader import parse_routes
 from gateway.mirroring.backlog import HELLO, Backlog, Source
+from gateway.mirroring.departures import Departures
 from gateway.mirroring.judging import Judge, keeper_of
 from gateway.mirroring.learning import Learning
 from gateway.mirroring.tripwire import Tripwire
@@ -38,7 +42,7 @@ from shadow.engine import check_shared, place_of
 from shadow.observation import FrameInvalid, decode
 from shadow.store import Store, StoreDown
 from shadow.summary import summary_json
-from shadow.tally import Batch
+from shadow.tally import Batch, Progress
 
 SLICE_FRAMES_MAX = 64
 BATCH_EVENTS_MAX = 1000
@@ -58,8 +62,11 @@ _log = structlog.get_logger()
 class Comparer:
     """Judges the backlog and stores the verdicts, batch by batch."""
 
-    def __init__(self, store: Store, judge: Judge, tripwire: Tripwire | None = None) -> None:
+    def __init__(self, store: Store, judge: Judge, tripwire: Tripwire | None = None, run: Path | None = None) -> None:
+        """`run` is the gateway's runtime directory, where workers leave what they have found eligible."""
         self._tripwire = tripwire
+        self._departures = Departures(store, run)
+        self._began = monotonic()
         self.backlog = Backlog()
         self.store = store
         self.learning = Learning(store)
@@ -89,10 +96,11 @@ class Comparer:
         loop = asyncio.get_running_loop()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience if self._batch else None):
+                async with asyncio.timeout(self._patience if self._batch or self._departures else None):
                     await self.backlog.arrived.wait()
             self.judge_slice(loop.time())
-            if self._is_enough or loop.time() - self._batch_since >= self._patience:
+            is_idle = bool(self._departures) and not self._batch
+            if is_idle or self._is_enough or loop.time() - self._batch_since >= self._patience:
                 await self._store_batch()
             await asyncio.sleep(0)
 
@@ -111,7 +119,7 @@ class Comparer:
             self._batch_since = now
         for frame, source in self.backlog.take(SLICE_FRAMES_MAX):
             if frame == HELLO:
-                self._greeting.add(source)
+                self._meet(source)
                 continue
             os.sched_yield()
             source.number += 1
@@ -123,6 +131,7 @@ class Comparer:
                 if self._invalid_frames == 1:
                     _log.error("comparer.frame_invalid", reason=str(error))
                 continue
+            source.counted[event.capability, event.route] += getattr(event, "count", 1)
             judged = self.judge.judge(event)
             if self._tripwire is not None:
                 self._tripwire.look(judged)
@@ -133,7 +142,8 @@ class Comparer:
     def flush(self) -> None:
         """Store what is judged and tell the workers. Raises StoreDown, and then the batch is kept."""
         if self._judged:
-            self.store.record(self._batch, {source.worker: source.number for source in self._judged})
+            progress = {source.worker: Progress(source.number, source.counted) for source in self._judged}
+            self.store.record(self._batch, progress)
             for source in self._judged:
                 source.tell(source.number)
             self._judged.clear()
@@ -142,10 +152,28 @@ class Comparer:
             self._batch_bytes = 0
         while self._greeting:
             source = next(iter(self._greeting))
-            source.tell(self.store.stored_of(source.worker))
+            stored = self.store.stored_of(source.worker)
+            source.counted = Counter(stored.counted)
+            source.tell(stored.number)
             for piece in self.learning.everything():
                 source.tell_ids(piece)
             self._greeting.discard(source)
+        self._departures.settle(all_have_come=self._is_quiet)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether whoever waited for us to start has been heard."""
+        is_late = monotonic() - self._began >= BATCH_SECONDS
+        return is_late and not len(self.backlog) and all(source.was_greeted for source in self.backlog.sources)
+
+    def _meet(self, source: Source) -> None:
+        """A worker has come, or has gone; before it is judged on, all before it is stored."""
+        if source.was_greeted:
+            self._departures.add(source.worker)
+        else:
+            source.was_greeted = True
+            self._departures.discard(source.worker)
+            self._greeting.add(source)
 
     def _tell_news(self) -> None:
         """What is stored now may be used by all workers."""
@@ -224,7 +252,7 @@ class Process:
         place = place_of(routes, Path(message["store"]))
         check_shared(place, os.environ)
         store = Store(place, give_way=os.sched_yield)
-        self._comparer = Comparer(store, judge, Tripwire(self._origin))
+        self._comparer = Comparer(store, judge, Tripwire(self._origin), Path(message["run"]))
         # The supervisor made it and keeps it: workers can connect before we are there, and while we are replaced.
         listener = socket.socket(fileno=int(message["socket"]))
         self._server = await self._loop.create_unix_server(lambda: Source(self._comparer.backlog), sock=listener)

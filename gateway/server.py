@@ -260,6 +260,7 @@ class Supervisor:
             "origin": str(self._table.path),
             "socket": self._run.socket.fileno(),
             "store": str(self._run.store_path),
+            "run": str(self._run.path),
         }
         return [("start", start)]
 

@@ -32,6 +32,7 @@ from gateway.listener import Listener
 from gateway.listening import Address, parse_address
 from gateway.metrics import Metrics, rows_of
 from gateway.mirroring.comparer_link import ComparerLink
+from gateway.mirroring.eligible import Eligible
 from gateway.mirroring.mirror import Mirror
 from gateway.observed import ObservedExchange, StampedExchange
 from gateway.pool import Pool
@@ -50,12 +51,14 @@ log = structlog.get_logger()
 class Worker:
     """Everything that the exchanges of one process share."""
 
-    def __init__(self, mirror_link: ComparerLink, freshness: ReadYourWrites, token_key: bytes, limits: Limits) -> None:
+    def __init__(self, mirror_link: ComparerLink, freshness: ReadYourWrites, run: Path, limits: Limits) -> None:
+        """`run` is the gateway's runtime directory. Raises what `secret_of` does."""
         self.limits = limits
         self.freshness = freshness
         self.metrics = Metrics()
         self.holds = Holds(limits)
-        self.mirror = Mirror(mirror_link, self.metrics, limits, token_key)
+        eligible = Eligible(run, mirror_link.name)
+        self.mirror = Mirror(mirror_link, self.metrics, limits, secret_of(run, os.environ), eligible)
         self.pools: dict[str, Pool] = {}
         self.table: Table
         self.trusted_proxies: Networks = ()
@@ -238,7 +241,7 @@ class WorkerControl(Control):
         if message.get("freshness"):
             writer = int(message.get("index", 0))
             freshness = Freshness(Path(message["freshness"]), tuple(routes.capabilities), writer=writer)
-        worker = Worker(link, freshness, secret_of(run, os.environ), limits)
+        worker = Worker(link, freshness, run, limits)
         worker.put_table(routes)
         worker.observe(routes)
         if routes.gateway.idempotency is not None:  # where it is off, neither SQLAlchemy nor a thread costs memory

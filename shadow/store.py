@@ -7,6 +7,7 @@ all, so the accounting adds up at every moment. Nothing is kept in memory betwee
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,7 +24,7 @@ from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, s
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
 from shadow.summary import Summary
-from shadow.tally import Batch, CapabilityTally, Judged, RouteTally
+from shadow.tally import Batch, CapabilityTally, Judged, Progress, RouteTally
 from shadow.timeline import add_instants
 from shadow.upserts import upsert
 from shadow.vault import Vault
@@ -68,9 +69,9 @@ _ADD_TO_SCOPE = (
         keys_mismatched=tables.scope.c.keys_mismatched + bindparam("turned"),
     )
 )
-_PUT_SOURCES = upsert(tables.source, put=("stored", "at"))
+_PUT_SOURCES = upsert(tables.source, put=("stored", "counted", "at"))
 _FORGET_SOURCES = delete(tables.source).where(tables.source.c.at < bindparam("before"))
-_STORED = select(tables.source.c.stored).where(tables.source.c.worker == bindparam("which"))
+_STORED = select(tables.source.c.stored, tables.source.c.counted).where(tables.source.c.worker == bindparam("which"))
 
 
 class Store:
@@ -93,9 +94,9 @@ class Store:
         if give_way is not None:
             listen(self._engine, "before_cursor_execute", lambda *_: give_way())
 
-    def record(self, batch: Batch | Sequence[Judged], stored: Mapping[str, int] | None = None) -> None:
+    def record(self, batch: Batch | Sequence[Judged], stored: Mapping[str, Progress] | None = None) -> None:
         """Add a batch, or events that become one, each pair with its verdict, in one transaction. `stored` says for
-        each worker how many of its events are stored with these. Raises StoreDown."""
+        each worker how far its events are stored with these. Raises StoreDown."""
         if not isinstance(batch, Batch):
             batch = Batch(batch)
         with self._writing() as connection:
@@ -107,14 +108,17 @@ class Store:
                 self.id_keeper.keep(connection, batch.events)
             if stored:
                 at = max((event.at for event, _ in batch.events), default=0.0)
-                rows = [{"worker": worker, "stored": number, "at": at} for worker, number in stored.items()]
+                rows = [_source(worker, progress, at) for worker, progress in stored.items()]
                 connection.execute(_PUT_SOURCES, rows)
                 connection.execute(_FORGET_SOURCES, {"before": at - SOURCE_SECONDS_KEPT})
 
-    def stored_of(self, worker: str) -> int:
-        """How many events of that worker are stored. Raises StoreDown."""
+    def stored_of(self, worker: str) -> Progress:
+        """How far the events of that worker are stored. Raises StoreDown."""
         with self._reading() as connection:
-            return int(connection.execute(_STORED, {"which": worker}).scalar() or 0)
+            row = connection.execute(_STORED, {"which": worker}).first()
+        if row is None:
+            return Progress()
+        return Progress(int(row.stored), {(name, route): count for name, route, count in json.loads(row.counted)})
 
     def ids_of(self, capability: str, since: float) -> list[Belonging]:
         """The ids of a capability that are known to belong together, the oldest first. Raises StoreDown."""
@@ -176,6 +180,11 @@ class Store:
         _add_keys(connection, scope_id, route.keys)
         add_clusters(connection, scope_id, route.clusters, self._random)
         add_times(connection, scope_id, route.times, self._random)
+
+
+def _source(worker: str, progress: Progress, at: float) -> dict[str, object]:
+    counted = json.dumps([(*place, count) for place, count in progress.counted.items()])
+    return {"worker": worker, "stored": progress.number, "counted": counted, "at": at}
 
 
 def _run(capability: str, at: float) -> dict[str, object]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 KEYS_MAX = 1_000_000
 """Distinct keys held for each scope; past it the evidence stands still rather than being estimated."""
 
@@ -41,6 +41,7 @@ source = Table(
     metadata,
     Column("worker", String, primary_key=True),
     Column("stored", Whole, nullable=False),
+    Column("counted", String, nullable=False),
     Column("at", Float, nullable=False),
 )
 scope = Table(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shadow.compare import Difference, Verdict
@@ -111,6 +111,14 @@ class CapabilityTally:
 
 
 Judged = tuple[Event, Verdict | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a worker's events are stored: up to which number, and how many requests by capability and route."""
+
+    number: int = 0
+    counted: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Batch:

@@ -11,7 +11,7 @@ other end.)
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from typing import Final
 
 import structlog
@@ -25,7 +25,7 @@ FRAME_BYTES_MAX: Final = 64 << 20
 QUEUE_FRAMES_MAX = 20_000
 QUEUE_BYTES_MAX = 32 << 20
 HELLO: Final = b""
-"""Stands for a worker's name in the queue, so that it is answered when all before it is stored."""
+"""Stands in the queue for a worker's name, which is answered when all before it is stored, and then for its end."""
 
 _log = structlog.get_logger()
 
@@ -82,6 +82,8 @@ class Source(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.worker = ""
         self.number = 0
+        self.counted: Counter[tuple[str, str]] = Counter()  # its requests by capability and route, as far as judged
+        self.was_greeted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to push back."""
@@ -92,6 +94,8 @@ class Source(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """The worker has gone, and everything that it sent is in the backlog."""
         self._backlog.sources.discard(self)
+        if self.worker:
+            self._backlog.put(HELLO, self)
 
     def tell(self, number: int) -> None:
         """Say how many of its events are stored."""

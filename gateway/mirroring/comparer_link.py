@@ -44,6 +44,7 @@ class ComparerLink(asyncio.Protocol):
         self.totals: Counter[tuple[str, str]] = Counter() if totals is None else totals
         self.on_ids: Callable[[bytes], None] = lambda _: None
         self._name = secrets.token_bytes(NAME_BYTES)
+        self.name = self._name.hex()
         self._number = 0
         self._unstored: deque[tuple[int, Subject, int]] = deque()
         self._received = bytearray()

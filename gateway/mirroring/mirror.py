@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.mirroring.agreements import NOTED_ALL, TRAVELS, Agreements
 from gateway.mirroring.call import Call, Done, Message
 from gateway.mirroring.comparer_link import ComparerLink, Kind
+from gateway.mirroring.eligible import Eligible
 from gateway.mirroring.partners import Partners
 from gateway.mirroring.rewriting import Partner
 from gateway.mirroring.second_look import SecondLooks
@@ -46,7 +47,10 @@ _DROPPED: Final = frozenset({"breaker_open", "upstream_busy"})
 class Mirror:
     """All mirrored requests of one worker: their own connections, limits and breakers."""
 
-    def __init__(self, link: ComparerLink, metrics: Metrics, limits: Limits, token_key: bytes) -> None:
+    def __init__(
+        self, link: ComparerLink, metrics: Metrics, limits: Limits, token_key: bytes, eligible: Eligible | None = None
+    ) -> None:
+        """`eligible` counts for the case that this worker is killed."""
         self.link = link
         self.limits = limits
         self.bytes_held = 0
@@ -54,6 +58,7 @@ class Mirror:
         self._is_hurried = False
         self._metrics = metrics
         link.totals = metrics.mirror
+        self._eligible = eligible or Eligible(None, "")
         self._partners = Partners()
         link.on_ids = self._partners.take
         self._token_key = token_key
@@ -107,6 +112,7 @@ class Mirror:
             self._metrics.mirror[plan.name, "unsampled"] += 1
             return None
         self._metrics.mirror[plan.name, "eligible"] += 1
+        self._eligible.count(plan.capability or "", plan.name)
         reason = self._reason_to_drop()
         if reason is not None:
             self.account("dropped", plan, reason)
@@ -264,6 +270,7 @@ class Mirror:
             pool.shut()
         self._send_agreements()
         self.link.close()
+        self._eligible.close()
 
 
 def _own(settings: Upstream) -> Upstream:

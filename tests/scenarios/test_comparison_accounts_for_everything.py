@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import threading
@@ -137,3 +138,60 @@ def test_the_numbers_add_up_under_overload_and_when_the_comparer_is_killed(tmp_p
 def is_settled(counts: Counter[str], accounting: Accounting) -> bool:
     ended = sum(count for outcome, count in counts.items() if outcome != "eligible")
     return counts["eligible"] == ended == accounting.eligible
+
+
+@contextmanager
+def stubborn_traffic(port: int, clients: int) -> Iterator[None]:
+    """Clients that connect anew when their worker is killed, until the end of the block."""
+    stopping = threading.Event()
+
+    def ask() -> None:
+        while not stopping.wait(0.01):
+            with suppress(OSError, EOFError), Client(port) as http:
+                while not stopping.is_set():
+                    http.get("/accounts/1")
+                    http.get("/gone")
+
+    asking = [threading.Thread(target=ask) for _ in range(clients)]
+    for one in asking:
+        one.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for one in asking:
+            one.join(20)
+
+
+def test_what_a_killed_worker_had_in_hand_is_dropped_and_counted(tmp_path: Path) -> None:
+    clients, kills = 4, 2
+    with upstream() as legacy, upstream() as modern:
+        legacy.respond, modern.respond = respond(b"l"), respond(b"m")
+        routes = tmp_path / "routes.yaml"
+        routes.write_text(ROUTES.format(legacy=legacy.url, modern=modern.url))
+        with GatewayProcess(routes, workers=2) as gate:
+            store, port = tmp_path / ".strangler" / "shadow.db", int(gate.url.rpartition(":")[2])
+
+            def pids() -> set[int]:
+                return {worker["pid"] for worker in fetch(gate.admin_url + "/api/table").json()["workers"]}
+
+            with stubborn_traffic(port, clients):
+                wait_until(lambda: in_the_store(store).compared > 10, "pairs are stored", 20)
+                for victim in list(pids())[:kills]:
+                    os.kill(victim, signal.SIGKILL)
+                    wait_until(
+                        lambda victim=victim: None not in pids() and victim not in pids(), "another one serves", 20
+                    )
+                before = in_the_store(store).compared
+                wait_until(lambda: in_the_store(store).compared > before, "pairs are stored again", 20)
+
+            def controls() -> int:
+                return sum(not request.all("x-shadow") for request in legacy.requests)
+
+            wait_until(lambda: in_the_store(store).eligible >= controls(), "every request has ended", 20)
+            accounting = in_the_store(store)
+        # Whatever legacy answered was eligible; beyond that, each client may have asked a worker that was killed first.
+        assert controls() <= accounting.eligible <= controls() + clients * kills
+        assert not problems(accounting)
+        assert accounting.dropped["worker_lost"] > 0
+        assert list((tmp_path / ".strangler").glob("*eligible*")) == []

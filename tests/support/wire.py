@@ -236,7 +236,11 @@ class Client:
         self.sock.settimeout(TIMEOUT)
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self.reader = Reader(self.sock)
 
     def __enter__(self) -> Client:

@@ -76,7 +76,7 @@ async def _started(folder: Path) -> Child:
         listener.listen()
         environ = {**os.environ, "STRANGLER_RUN": str(folder)}
         child = await Child.spawn(Program("comparer", COMMAND, environ, (listener.fileno(),)))
-        start = {"routes": str(routes), "origin": str(routes), "store": f"{folder}/shadow.db"}
+        start = {"routes": str(routes), "origin": str(routes), "store": f"{folder}/shadow.db", "run": str(folder)}
         await child.call("start", {**start, "socket": listener.fileno()}, within=20)
     return child
 
@@ -125,7 +125,7 @@ def test_what_is_stored_is_told_after_it_is_and_a_name_is_answered_first(tmp_pat
 
     class Heard(Source):
         def tell(self, number: int) -> None:
-            assert one.store.stored_of(self.worker) == number
+            assert one.store.stored_of(self.worker).number == number
             told.append(number)
 
     def source(sent_before: int) -> Heard:

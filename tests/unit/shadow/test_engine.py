@@ -15,7 +15,7 @@ from shadow.accounting import problems
 from shadow.engine import SCHEMA, Place, SharedStoreNeedsKey, StoreDown, check_shared, place_of, shown
 from shadow.observation import Agreed, Dropped, Errored, Skipped
 from shadow.store import Store
-from shadow.tally import Judged
+from shadow.tally import Judged, Progress
 from tests.support.answers import DIFFERENT, EQUAL, pair
 from tests.unit.shadow.test_keeper import VAULT, store_with
 
@@ -40,7 +40,7 @@ def filled(place: Place) -> Store:
     store = store_with(place)
     store.reset("accounts", 1000.0)
     for at in (1000.0, 1300.0):
-        store.record(events(at), {"worker": int(at)})
+        store.record(events(at), {"worker": Progress(int(at), {("accounts", "GET /a"): 3})})
     return store
 
 
@@ -58,7 +58,7 @@ def test_both_databases_say_the_same(tmp_path: Path, modern_db: str) -> None:
             (one.path, one.count) for route in theirs.routes for one in route.clusters
         ]
         assert database.capabilities() == ("accounts",)
-        assert database.stored_of("worker") == 1300
+        assert database.stored_of("worker") == Progress(1300, {("accounts", "GET /a"): 3})
         kept = len(database.kept("accounts", VAULT)[0])
         assert database.erase("accounts", [f"k{number}" for number in range(40)]) == kept > 0
         database.reset("accounts", 1.0)
