@@ -55,7 +55,10 @@ class Shadow(Model):
     )
     body_max: Size = 1 << 20
     keep: int = Field(default=20, ge=0, le=1000, description="pairs stored, sealed, of each route and verdict")
-    retention: Seconds = Field(default=30 * 86400.0, description="how long a stored pair is kept")
+    captures: int = Field(
+        default=0, ge=0, le=10_000, description="reads of each route that are kept, sealed, for `replay --captures`"
+    )
+    retention: Seconds = Field(default=30 * 86400.0, description="how long what is stored is kept")
 
 
 class Sync(Model):

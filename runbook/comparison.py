@@ -24,12 +24,13 @@ from shadow.findings import RuleFinding, findings_of
 from shadow.gate import GateVerdict, evidence_of, judge
 from shadow.judge_file import judge_lines
 from shadow.noise import Noisy, noise_of, proposal
+from shadow.recording import Recorded
 from shadow.redact import redactor_of
 from shadow.rejudging import Rejudged, rejudge
 from shadow.rules import Rules
 from shadow.store import Store
 from shadow.summary import Summary, summary_json
-from shadow.vault import NoPairsStored, vault_of
+from shadow.vault import NoPairsStored, NothingCaptured, vault_of
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,18 @@ def read_again(routes_path: Path, capability: str, against: Path) -> Rejudged:
     with closing(_store(routes_now)) as store:
         kept, seen = store.kept(capability, vault)
     return rejudge(kept, seen, rules, redactor_of(run_directory(routes_path)))
+
+
+def captures_of(routes_path: Path, capability: str) -> list[Recorded | None]:
+    """The reads that were kept to be replayed; None for each whose key is gone. Raises UnknownCapability, StoreDown,
+    NothingCaptured."""
+    routes = _routes_with(routes_path, capability)
+    vault = vault_of(os.environ)
+    with closing(_store(routes)) as store:
+        found = store.captures(capability, vault) if vault is not None else []
+    if not found:
+        raise NothingCaptured(capability)
+    return found
 
 
 def erase(routes_path: Path, capability: str, keys: list[str]) -> int:

@@ -26,12 +26,20 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     side: Side
 
 
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A read that may be asked again: its target, and the fields that decide what is answered and to whom it is routed;
+    never a body, a cookie or what lets somebody in."""
+
+    target: str
+    headers: Headers
+
+
 class Pair(msgspec.Struct, frozen=True, tag="pair", gc=False):
     """Two answers to one request: the control went to the client.
 
     `key` is the canary key, already hashed by the gateway; without one the pair is not evidence of its own (the gate
     counts all such pairs of a route as one key). `again` is a second look at both sides after a short delay, taken
-    where the first look differed on a safe read.
+    where the first look differed on a safe read. `asked` is there where the route keeps reads to be replayed.
     """
 
     route: str
@@ -44,6 +52,7 @@ class Pair(msgspec.Struct, frozen=True, tag="pair", gc=False):
     stage: str
     at: float
     again: tuple[Observation, Observation] | None = None
+    asked: Asked | None = None
 
 
 class Agreed(msgspec.Struct, frozen=True, tag="agreed", gc=False):

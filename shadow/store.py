@@ -20,9 +20,10 @@ from shadow.clusters import add_clusters
 from shadow.correspondence import Belonging
 from shadow.engine import Place, StoreDown, Transaction, engine_of
 from shadow.id_keeper import IdKeeper, erase_ids
-from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_kept, seen_counts
+from shadow.keeper import Keeper, Kept, erase_subject, forget_kept, read_captures, read_kept, seen_counts
 from shadow.paired import add_times
 from shadow.reading import read_capabilities, read_summary
+from shadow.recording import Recorded
 from shadow.summary import Summary
 from shadow.tally import Batch, CapabilityTally, Judged, Progress, RouteTally
 from shadow.timeline import add_instants
@@ -131,6 +132,11 @@ class Store:
         """The stored pairs of a capability (None for each whose key is gone), and how many each sample stands for."""
         with self._reading() as connection:
             return list(read_kept(connection, capability, vault)), seen_counts(connection, capability)
+
+    def captures(self, capability: str, vault: Vault) -> list[Recorded | None]:
+        """The stored reads of a capability, to be replayed; None for each whose key is gone. Raises StoreDown."""
+        with self._reading() as connection:
+            return list(read_captures(connection, capability, vault))
 
     def erase(self, capability: str, subjects: Sequence[str]) -> int:
         """Erase what is stored of a data subject; how many pairs that were."""

@@ -64,6 +64,27 @@ class NoPairsStored(StranglerError):
         )
 
 
+@dataclass(eq=False)
+class NothingCaptured(StranglerError):
+    """Reads are to be replayed, and none are stored."""
+
+    capability: str
+    exit_code: ClassVar[int] = USAGE
+
+    @property
+    def sentence(self) -> str:
+        """What is missing."""
+        return f"No reads of {self.capability} are stored to be replayed."
+
+    @property
+    def hint(self) -> str:
+        """How they come to be stored."""
+        return (
+            f"Write shadow: {{captures: 100}} at {self.capability} in routes.yaml, and give the gateway and this "
+            f"command the same ${KEYS_VARIABLE}; reads are kept from then on."
+        )
+
+
 @dataclass(frozen=True)
 class Sealed:
     """A record as it is stored."""

@@ -27,6 +27,7 @@ from shadow.tally import Judged
 from shadow.vault import vault_of
 
 CRASHED = Verdict("incomparable", "crashed")
+NOTHING_KEPT = Shadow(keep=0)
 BROKEN_RULES = Verdict("incomparable", "rules_invalid")
 
 _log = structlog.get_logger()
@@ -35,12 +36,10 @@ _log = structlog.get_logger()
 class Criteria:
     """How one route's answers are compared on one day."""
 
-    def __init__(
-        self, rules: Rules = NO_RULES, decoder: Decoder | None = None, *, keep: int = 0, seconds: float = 0.0
-    ) -> None:
+    def __init__(self, rules: Rules = NO_RULES, decoder: Decoder | None = None, shadow: Shadow = NOTHING_KEPT) -> None:
         self.rules, self.decoder = rules, decoder
         self.watch = Watch(rules, decoder)
-        self.keeping = Keeping(keep, seconds, Reading(rules, decoder))
+        self.keeping = Keeping(shadow.keep, shadow.retention, Reading(rules, decoder), shadow.captures)
 
 
 ANY_ROUTE = Criteria()
@@ -117,7 +116,7 @@ def _criteria(route: Route, routes: Routes, today: date | None) -> Criteria | No
     except (StranglerError, OSError, UnicodeDecodeError) as error:
         _log.error("comparer.rules_invalid", route=route.name, reason=str(error))
         return None
-    return Criteria(rules, decoder, keep=shadow.keep, seconds=shadow.retention)
+    return Criteria(rules, decoder, shadow)
 
 
 def keeper_of(judge: Judge, environ: Mapping[str, str]) -> Keeper | None:

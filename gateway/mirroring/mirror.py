@@ -231,6 +231,7 @@ class Mirror:
             stage=plan.rule.stage,
             at=datetime.now(UTC).timestamp(),
             again=None if again is None else (again[0].observation(), again[1].observation()),
+            asked=None if plan.captured is None else shot.asked(),
         )
         if self.link.hand_over(pair):
             shot.finish()

@@ -16,7 +16,7 @@ from gateway.mirroring.comparer_link import Kind
 from gateway.mirroring.rewriting import NotRewritten, rewritten
 from gateway.mirroring.witness import Witnessed
 from gateway.wire.headers import Fields, tail_of_request, with_tail
-from shadow.observation import Side
+from shadow.observation import Asked, Side
 
 if TYPE_CHECKING:
     from gateway.carriage import Carriage
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 P = ParamSpec("P")
 Both = tuple[Witnessed, Witnessed]
+_ASKED_AGAIN: Final = frozenset({b"GET", b"HEAD"})
 _OF_A_BODY: Final = (b"content-", b"transfer-encoding:", b"expect:", b"if-", b"idempotency-key:")
 
 
@@ -226,6 +227,17 @@ class Shot:
 
         for pool, side, message in zip(self._pools, (self.side, self._other_side), messages, strict=True):
             self._mirror.call(pool, message, self.plan, take(side))
+
+    def asked(self) -> Asked | None:
+        """The read as it may be asked again, where its route keeps such; nothing with a body."""
+        names = self.plan.captured
+        if names is None or self._request_bytes or self.method not in _ASKED_AGAIN or not self.is_mirrored_read:
+            return None
+        start, *lines = self._head.split(b"\r\n")
+        pairs = (line.partition(b":") for line in lines)
+        kept = [(name, value) for name, _, value in pairs if name.lower() in names]
+        headers = tuple((name.decode("latin-1"), value.strip().decode("latin-1")) for name, value in kept)
+        return Asked(start.split(b" ")[1].decode("latin-1"), headers)
 
     @property
     def is_mirrored_read(self) -> bool:

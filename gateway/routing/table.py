@@ -43,12 +43,14 @@ class Plan:
     cookie: bytes | None = None  # of a capability in canary
     bytes_decide: bool = True  # whether equal bytes mean the same on both sides
     carriers: Carriers | None = None  # of ids that each side assigns itself
+    captured: frozenset[bytes] | None = None  # the fields of reads that are kept to be replayed
 
     def is_write(self, method: bytes) -> bool:
         """Whether a request by that method writes."""
         return self.write if self.write is not None else method not in _READS
 
 
+_LETS_IN = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
 _READS = frozenset(method.encode() for method in READS)
 
 
@@ -167,7 +169,18 @@ def _plan(route: Route, routes: Routes, indexes: dict[str, int]) -> Plan:
         _cookie(capability),
         not any(rule.minor_unit or rule.id for rule in route.compare.rules),
         carriers_of(route.capability, pattern, routes),
+        _captured(route, capability),
     )
+
+
+def _captured(route: Route, capability: Capability) -> frozenset[bytes] | None:
+    """What an answer depends on, and what the canary and the route are chosen by; nothing that lets somebody in."""
+    if capability.shadow is None or not capability.shadow.captures:
+        return None
+    names = {"accept", "accept-language", "accept-charset", *map(str.lower, route.when.header)}
+    if capability.canary is not None and capability.canary_key_kind == "header":
+        names.add(capability.canary_key_name.lower())
+    return frozenset(name.encode() for name in names) - _LETS_IN
 
 
 def _cookie(capability: Capability) -> bytes | None:

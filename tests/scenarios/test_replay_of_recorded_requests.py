@@ -10,14 +10,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from config.errors import StranglerError
 from config.reader import parse_routes
+from runbook.cli import app
 from runbook.replay import Pace, replay
 from shadow.recording import RecordingInvalid, read_recording
+from shadow.store import Store
+from shadow.vault import vault_of
+from tests.support.gateway_process import GatewayProcess, fetch
 from tests.support.waiting import wait_until
 from tests.support.wire import Upstream, answer, raw, upstream
 
@@ -114,3 +121,74 @@ def test_a_line_that_is_none_ends_it_and_is_named(tmp_path: Path, sides: Sides) 
     (tmp_path / "requests.jsonl").write_text('{"target": "/accounts/1"}\n{"no": "target"}\n')
     with pytest.raises(RecordingInvalid, match="Line 2"):
         replay(routes, read_recording(tmp_path / "requests.jsonl"), Pace(1000))
+
+
+CAPTURING = """
+version: 1
+upstreams: {{monolith: {{url: "{legacy}"}}, ledger: {{url: "{modern}"}}}}
+capabilities:
+  accounts: {{legacy: monolith, modern: ledger, stage: shadow, shadow: {{captures: 3}},
+              canary: {{percent: 0, key: "header:X-Customer"}}}}
+routes:
+  - {{match: "GET|HEAD /accounts/{{id}}", capability: accounts}}
+  - {{match: "POST /search", capability: accounts, write: false}}
+"""
+KEY = "a:" + base64.b64encode(b"k" * 32).decode()
+
+
+def test_reads_that_the_gateway_kept_are_sent_again_without_what_let_somebody_in(tmp_path: Path, sides: Sides) -> None:
+    legacy, modern = sides
+    legacy.respond = modern.respond = answer(b'{"a":1}', extra=JSON)
+    routes, store = tmp_path / "routes.yaml", tmp_path / ".strangler" / "shadow.db"
+    routes.write_text(CAPTURING.format(legacy=legacy.url, modern=modern.url))
+    environ = {**os.environ, "STRANGLER_SAMPLE_KEYS": KEY, "TOKEN": "Bearer of today"}
+    vault = vault_of(environ)
+    assert vault is not None
+
+    def kept() -> int:
+        with closing(Store(store)) as one:
+            return len(one.captures("accounts", vault))
+
+    with GatewayProcess(routes, environ=environ) as gate:
+        for number in range(5):
+            headers = {"Accept": "a/b", "X-Customer": f"c{number}", "Authorization": "Bearer secret", "Cookie": "s=1"}
+            fetch(gate.url + f"/accounts/{number}?card=4111111111111111", headers=headers)
+            fetch(gate.url + "/search", "POST", content=b"{}")
+        wait_until(lambda: kept() == 3, "three reads are kept", 20)
+    assert not any(b"4111" in file.read_bytes() for file in store.parent.iterdir() if file.is_file())
+    asked = set(legacy.targets()) - {b"/search"}
+    for side in sides:
+        side.requests.clear()
+
+    command = [sys.executable, "-m", "runbook.cli", "replay", "--captures", "accounts", "--json", "--rate", "100"]
+    command += ["--header-from", "Authorization:TOKEN"]
+    code, told = ended(
+        subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    )
+    assert (code, told["requests"]) == (0, 3)
+    for side in sides:
+        assert len(side.requests) == 3
+        assert set(side.targets()) <= asked
+        assert {one.get("accept") for one in side.requests} == {b"a/b"}
+        assert {one.get("authorization") for one in side.requests} == {b"Bearer of today"}
+        assert {one.get("x-customer") for one in side.requests} <= {f"c{number}".encode() for number in range(5)}
+        assert all(one.get("cookie") is None and one.method == b"GET" for one in side.requests)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give a file, or --captures"),
+        (["--captures", "accounts", "--header-from", "A:NOT_SET"], "variable that is set"),
+        (["--captures", "accounts"], "shadow: {captures: 100}"),
+        (["--captures", "loans"], "'loans'"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_with_the_remedy(
+    tmp_path: Path, sides: Sides, options: list[str], said: str
+) -> None:
+    routes = tmp_path / "routes.yaml"
+    routes.write_text(CAPTURING.format(legacy=sides[0].url, modern=sides[1].url))
+    result = CliRunner().invoke(app, ["replay", *options, "--routes", str(routes)])
+    assert result.exit_code == 2 or isinstance(result.exception, StranglerError)
+    assert said in result.output + str(result.exception)

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from shadow.keeper import Keeper, Keeping
+from shadow.observation import Asked
 from shadow.rules import NO_RULES
 from shadow.snapshot import Reading
 from shadow.store import Store
@@ -58,4 +59,22 @@ def test_routes_that_keep_nothing_and_pairs_that_cannot_be_redacted_are_left_out
     store.record([(pair({"a": 1}, {"a": 2}, route="other"), DIFFERENT), (deep, DIFFERENT)])
     kept, _ = store.kept("accounts", VAULT)
     assert {one.route for one in kept if one} <= {"GET /accounts/{no}"}
+    store.close()
+
+
+def test_reads_are_kept_beside_the_pairs_and_are_none_of_them(tmp_path: Path) -> None:
+    keeping = Keeping(1, 100.0, Reading(NO_RULES), captures_max=2)
+    store = Store(tmp_path / "shadow.db", keeper=Keeper(VAULT, lambda _: keeping, REDACTOR, seed=1))
+    for number in range(5):
+        asked = Asked(f"/accounts/{number}?card=4111111111111111", (("Accept", "*/*"),))
+        store.record([(pair({}, {}, asked=asked, key=f"k{number}", at=1000.0 + number), EQUAL)])
+    found = store.captures("accounts", VAULT)
+    assert len(found) == 2
+    assert all(one and (one.method, one.headers, one.body) == ("GET", (("Accept", "*/*"),), b"") for one in found)
+    assert store.captures("accounts", Vault({"b": b"b" * 32})) == [None, None]
+    kept, seen = store.kept("accounts", VAULT)
+    assert ([one.verdict for one in kept if one], seen) == (["equal"], {("GET /accounts/{no}", "equal"): 5})
+    assert not any(b"card=" in file.read_bytes() for file in tmp_path.iterdir())
+    store.erase("accounts", [f"k{number}" for number in range(5)])
+    assert store.captures("accounts", VAULT) == []
     store.close()
