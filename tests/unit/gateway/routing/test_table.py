@@ -137,3 +137,19 @@ def test_no_spelling_of_a_path_reaches_another_route_than_its_meaning(tail: str)
     assert segments is not None
     assert not any(part in (b".", b"..") or b"/" in part or b"\\" in part for part in segments)
     assert segments_of(b"/" + b"/".join(segments).replace(b"%", b"%25").replace(b";", b"%3b")) == segments
+
+
+def test_reads_are_kept_with_what_chooses_their_answer_and_never_with_what_lets_somebody_in() -> None:
+    text = """
+version: 1
+upstreams: {m: {url: "http://127.0.0.1:1"}, l: {url: "http://127.0.0.1:2"}}
+capabilities:
+  a: {legacy: m, modern: l, stage: shadow, shadow: {captures: 5}, canary: {percent: 0, key: "header:X-Id"}}
+  b: {legacy: m, modern: l, stage: shadow, canary: {percent: 0, key: "header:Authorization"}}
+routes:
+  - {match: "GET /a", name: one, capability: a, when: {header: {X-Version: "2", Cookie: x}}}
+  - {match: "GET /b", name: other, capability: b}
+"""
+    plans = compile_table(parse_routes(text.encode(), Path("routes.yaml"), {})).by_name
+    assert plans["one"].captured == {b"accept", b"accept-language", b"accept-charset", b"x-id", b"x-version"}
+    assert plans["other"].captured is None
