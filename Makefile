@@ -54,11 +54,11 @@ hard-cases: setup ## the streams' hard cases on PostgreSQL 18 and, where Debian'
 	$(BIN)/python -m tests.hard_cases
 
 crash-points: setup ## kill the streams at every named moment, once, twice and at all pairs; prints the list
-	CRASH_POINTS=all $(BIN)/python -m pytest -v tests/scenarios/test_stream_crash_points.py \
+	CRASH_POINTS=all $(BIN)/python -m pytest -vv tests/scenarios/test_stream_crash_points.py \
 	  tests/scenarios/test_stream_crash_points_of_setup.py
 
 faults: setup ## cut connections to databases after many counts of bytes, when an answer is on its way, or silence them
-	CRASH_POINTS=all $(BIN)/python -m pytest -v --timeout 900 tests/scenarios/test_stream_faults.py \
+	CRASH_POINTS=all $(BIN)/python -m pytest -vv --timeout 900 tests/scenarios/test_stream_faults.py \
 	  tests/scenarios/test_cutover_with_a_database_cut_off.py
 
 conformance: setup ## what the gateway promises as an HTTP proxy: each case cut at every byte; one line for each id

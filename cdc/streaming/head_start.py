@@ -23,7 +23,7 @@ from cdc.streaming.stream import ReplicationStream
 from cdc.streaming.stream_errors import StreamError
 from config.model import Routes
 
-BYTES_MAX = 16 << 20  # kept before anybody reads; with more, the source waits
+BYTES_MAX = 8 << 20  # kept before anybody reads; with more, the source waits
 _LOOK_SECONDS = 0.01
 
 

@@ -28,6 +28,9 @@ ASK_SECONDS = 10.0  # after this silence we ask for an answer; also the longest 
 SEND_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX = 2.0
 GATHER_BYTES = 128 << 10  # far behind, the kernel wakes us for so much
+# libpq has room for 16 KiB and doubles it only if it is asked for more before those are read: three times, and what has
+# gathered comes at once and not in eighths.
+GROWTH = 3
 GATHER_SECONDS_MAX = 0.02  # and we look by ourselves after so long, because the end of a backlog is less
 # How the server writes values where they travel as text: the same, whatever the role's own settings are.
 TEXT_SETTINGS = (
@@ -54,6 +57,7 @@ class ReplicationStream:
         self._poll = select.poll()
         self._system: tuple[str, int] | None = None
         self._is_text = False
+        self._growth = GROWTH
         self._received = self._durable = 0
         self._heard = self._told = monotonic()
         self._is_streaming = self._is_gathering = False
@@ -120,6 +124,9 @@ class ReplicationStream:
             ready = self._poll.poll(0)
         if any(descriptor == self._pgconn.socket for descriptor, _ in ready):
             self._pgconn.consume_input()
+            while self._is_gathering and self._growth:
+                self._growth -= 1
+                self._pgconn.consume_input()
             self._heard = monotonic()
             return True
         if monotonic() - self._heard > SILENCE_SECONDS_MAX:

@@ -32,9 +32,9 @@ RUNS_MAX = 4  # the one that breaks, and those that put it right
 Cut = tuple[str, Direction, float]  # the party, the direction, and the share of a whole run; 0 is a COMMIT's answer
 LOST: list[Cut] = [(party, "answered", 0.0) for party in PARTIES]
 MANY: list[Cut] = [
-    (party, direction, n / 12) for party in PARTIES for direction in ("asked", "answered") for n in range(1, 12)
+    (party, direction, n / 6) for party in PARTIES for direction in ("asked", "answered") for n in range(1, 6)
 ]
-CUTS = [*LOST, *MANY] if IS_WHOLE else LOST[:2]
+CUTS = [*LOST, *MANY] if IS_WHOLE else LOST[:1]
 
 
 @dataclass
@@ -50,6 +50,14 @@ class Desk:
         if not share:
             return Fault(direction, word=b"COMMIT\0")
         return Fault(direction, int(share * self.bytes[party, direction]))
+
+    def measure(self) -> None:
+        """Count what passes when nothing breaks."""
+        for proxy in self.proxies.values():
+            proxy.passed.clear()
+        self.cut_over()
+        self.bytes = {(name, way): n for name, proxy in self.proxies.items() for way, n in proxy.passed.items()}
+        back(self.bank.routes, "accounts", actor="alice")
 
     def cut_over(self) -> None:
         """Run the command until it has ended in order."""
@@ -75,11 +83,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory, legacy_db: str, modern_db: st
         lasting = timedelta(hours=1)
         waive(bank.routes, "accounts", "comparison", lasting=lasting, reason="a test", actor="alice", second="bob")
         desk = Desk(bank, proxies, {})
-        for proxy in proxies.values():
-            proxy.passed.clear()
-        desk.cut_over()
-        desk.bytes = {(name, way): count for name, proxy in proxies.items() for way, count in proxy.passed.items()}
-        back(bank.routes, "accounts", actor="alice")
+        if IS_WHOLE:
+            desk.measure()
         yield desk
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,9 +18,9 @@ from tests.support.waiting import wait_until
 SLOT = "strangler_accounts_forward"
 
 
-@pytest.fixture
-def pair(tmp_path: Path, legacy_db: str, modern_db: str) -> Iterator[ItemPair]:
-    with item_pair(tmp_path, legacy_db, modern_db, BOTH_WAYS) as pair:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, databases_of_the_module: tuple[str, str]) -> Iterator[ItemPair]:
+    with item_pair(tmp_path_factory.mktemp("ahead"), *databases_of_the_module, BOTH_WAYS) as pair:
         pair.legacy.execute("INSERT INTO item SELECT n, 'a', NULL, NULL, 0 FROM generate_series(1, 20) AS n")
         once(pair.routes)
         yield pair
@@ -59,6 +58,7 @@ def test_rows_that_may_travel_as_text_have_none(pair: ItemPair) -> None:
     pair.legacy.execute("CREATE TYPE colour AS ENUM ('red'); ALTER TABLE item ADD COLUMN colours colour[]")
     with head_start(pair.routes, "accounts") as ahead:
         assert ahead is None
+    pair.legacy.execute("ALTER TABLE item DROP COLUMN colours")
 
 
 def test_a_stream_that_must_be_text_after_all_begins_anew(pair: ItemPair) -> None:
