@@ -41,6 +41,8 @@ _TABLES: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS strangler.difference (
         stream text NOT NULL, relation text NOT NULL, key json NOT NULL, kind text NOT NULL, columns text[] NOT NULL,
         position pg_lsn NOT NULL, first_seen timestamptz NOT NULL DEFAULT now())""",
+    """CREATE TABLE IF NOT EXISTS strangler.pulse (
+        stream text PRIMARY KEY, at timestamptz NOT NULL) WITH (fillfactor = 50)""",
     # One SELECT in either database shows both ends that are here: the streams that write, the slots that are read from.
     """CREATE OR REPLACE VIEW strangler.status AS
         SELECT 'target' AS side, name, state, mode, position,
@@ -142,6 +144,11 @@ def emit_heartbeat(conn: psycopg.Connection, at: datetime) -> None:
     """Put a small transaction into a source's log, with the time at which it was written."""
     content = json.dumps({"heartbeat": at.isoformat()})
     conn.execute("SELECT pg_logical_emit_message(true, 'strangler.heartbeat', %s)", (content,))
+
+
+def emit_nudge(conn: psycopg.Connection) -> None:
+    """Put a small transaction into a source's log that says nothing but lets the stream's position move on."""
+    conn.execute("SELECT pg_logical_emit_message(true, 'strangler.nudge', '')")
 
 
 def lag(source_conn: psycopg.Connection, target_conn: psycopg.Connection, stream: str) -> Lag | None:

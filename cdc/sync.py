@@ -11,20 +11,24 @@ from datetime import UTC, datetime
 import psycopg
 import structlog
 
+from cdc import pulse
 from cdc.connections import connect
 from cdc.filling.backfill import Stopped, Watch
 from cdc.plan import StreamPlan
 from cdc.setup import Streams, connected, make_ready, sync_of
-from cdc.state import Lag, emit_heartbeat
+from cdc.state import Lag, read_state
 from cdc.state import lag as measure_lag
 from cdc.streaming import pipeline
 from cdc.streaming.head_start import HeadStart
 from cdc.streaming.pgoutput import parse_lsn
+from cdc.streaming.stream_errors import SourceWentBack
 from cdc.verification.recheck import KEYS_A_LOOK, Recheck
+from config.errors import DatabaseDown
 from config.model import Routes
 
 HEARTBEAT_SECONDS = 1.0
 HEARTBEAT_PAUSE_SECONDS_MAX = 10.0
+RECHECK_SECONDS_MAX = 5.0
 SWITCH_SECONDS = 0.001  # a thread that wants to go on waits so long for one that computes; Python's 5 ms are a delay
 
 _log = structlog.get_logger()
@@ -84,18 +88,21 @@ def _run_both(streams: Streams, stop: threading.Event, rechecked: int) -> None:
     errors: list[BaseException] = []
     plans = [plan for plan in (streams.forward, streams.reverse) if plan is not None]
     threads = [_thread(f"heartbeat {plan.name}", _beating(plan, ending), ending, errors) for plan in plans]
+    rechecks = []
     for plan in plans:
         recheck = Recheck(plan, streams.forward.mappings, ending, rechecked) if rechecked else None
         threads.append(_thread(plan.name, _streaming(plan, ending, recheck), ending, errors))
         if recheck is not None:
-            threads.append(_thread(f"re-check {plan.name}", recheck.run, ending, errors))
-    for thread in threads:
+            rechecks.append(_thread(f"re-check {plan.name}", recheck.run, ending, errors))
+    for thread in (*threads, *rechecks):
         thread.start()
     while not stop.wait(_LOOK_SECONDS) and not ending.is_set():
         pass
     ending.set()
     for thread in threads:
         thread.join()
+    for thread in rechecks:  # nothing is lost with one that waits for a server that is gone
+        thread.join(RECHECK_SECONDS_MAX)
     if errors:
         raise errors[0]
 
@@ -122,19 +129,22 @@ def _streaming(plan: StreamPlan, ending: threading.Event, recheck: Recheck | Non
 
 
 def _beating(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:
-    return lambda: beat(plan.source_url, ending)
+    return lambda: beat(plan, ending)
 
 
-def beat(url: str, ending: threading.Event) -> None:
-    """Put a small transaction into a source's log every second, so that positions move on where nobody writes."""
+def beat(plan: StreamPlan, ending: threading.Event) -> None:
+    """Put a heartbeat into a source's log every second, so that positions move on where nobody writes."""
     pause = HEARTBEAT_SECONDS
     while not ending.is_set():
         try:
-            with connect(url) as conn:
+            with connect(plan.target_url) as target:
+                state = read_state(target, plan.name)
+            known = state.heartbeat_at if state else None
+            with connect(plan.source_url) as source:
                 while not ending.wait(HEARTBEAT_SECONDS):
-                    emit_heartbeat(conn, datetime.now(UTC))
+                    known = pulse.beat(source, plan.name, known, datetime.now(UTC))
                     pause = HEARTBEAT_SECONDS
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, DatabaseDown, SourceWentBack) as error:
             _log.warning("heartbeat.interrupted", reason=type(error).__name__, again_in=pause)
             ending.wait(pause)
             pause = min(2 * pause, HEARTBEAT_PAUSE_SECONDS_MAX)

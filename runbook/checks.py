@@ -44,6 +44,7 @@ LAST_VERIFY = """
 SELECT equal, rows, extract(epoch FROM clock_timestamp() - at)::float8 FROM strangler.verify_result
 WHERE capability = %s AND direction = 'forward' ORDER BY at DESC LIMIT 1
 """
+KNOWN_DIFFERENCES = "SELECT count(*) FROM strangler.difference WHERE stream = %s"
 OPEN_WRITERS = """
 SELECT DISTINCT a.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.xact_start)::int
 FROM pg_stat_activity a JOIN pg_locks l ON l.pid = a.pid
@@ -116,7 +117,8 @@ def _lag(ground: Ground) -> tuple[Finding, ...]:
 def _verify(ground: Ground) -> tuple[Finding, ...]:
     rows = _ask_if_set_up(ground.both.modern, LAST_VERIFY, (ground.name,))
     is_equal, count, age = rows[0] if rows else (None, 0, None)
-    return (judge_verify(is_equal, int(count or 0), age),)
+    known = _ask_if_set_up(ground.new, KNOWN_DIFFERENCES, (ground.flow,))
+    return (judge_verify(is_equal, int(count or 0), age, known[0][0] if known else 0),)
 
 
 def _comparison(ground: Ground) -> tuple[Finding, ...]:

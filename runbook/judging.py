@@ -90,14 +90,16 @@ def judge_lag(seconds: float | None, lag_bytes: int, seconds_max: float) -> Find
     return BY_NAME["lag"].finding(is_ok, evidence, f"at most {seconds_max:g} s").measuring(seconds)
 
 
-def judge_verify(is_equal: bool | None, rows: int, age_seconds: float | None) -> Finding:
-    """The last complete verification found nothing, and is young."""
+def judge_verify(is_equal: bool | None, rows: int, age_seconds: float | None, known: int = 0) -> Finding:
+    """The last complete verification found nothing, and is young; and the re-check knows of no row that differs."""
     gate, threshold = BY_NAME["verify"], f"no difference, at most {VERIFY_AGE_SECONDS_MAX / 60:.0f} min old"
     if is_equal is None or age_seconds is None:
         return gate.finding(False, "never run", threshold)
     found = "no difference" if is_equal else "differences"
     evidence = f"{found} in {rows:,} rows, {age_seconds / 60:.1f} min ago"
-    is_ok = is_equal and age_seconds <= VERIFY_AGE_SECONDS_MAX
+    if known:
+        evidence += f"; since then the re-check has found {known:,} rows that differ"
+    is_ok = is_equal and age_seconds <= VERIFY_AGE_SECONDS_MAX and not known
     return gate.finding(is_ok, evidence, threshold).measuring(age_seconds)
 
 

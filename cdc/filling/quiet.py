@@ -4,7 +4,7 @@ A row that was read a moment ago may be older than what the stream has applied s
 past it, a repair or a table that is filled again, does it in such a moment, for a few rows at a time:
 
     source  BEGIN; LOCK TABLE .. IN SHARE MODE     waits for open writers, at the most LOCK_SECONDS
-    source  heartbeat, on another connection       its place in the log is behind everything that is committed
+    source  a message, on another connection       its place in the log is behind everything that is committed
     target  wait until the stream has applied it   at the most QUIET_SECONDS, else the batch is given up
     target  BEGIN; what the caller does; COMMIT    with an origin that the other stream leaves out
     source  COMMIT                                 writers go on
@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic, sleep
 
 import psycopg
@@ -23,7 +22,7 @@ from psycopg import sql
 
 from cdc.plan import StreamPlan
 from cdc.setup import connected
-from cdc.state import emit_heartbeat
+from cdc.state import emit_nudge
 from cdc.statements import table
 from cdc.streaming.session import Session
 from cdc.streaming.stream_errors import RepairRefused
@@ -74,7 +73,7 @@ def _catch_up(plan: StreamPlan, session: Session, seconds: float) -> None:
     """Wait until the stream has applied all that is committed now."""
     deadline = monotonic() + seconds
     with connected(plan.source_url, "source") as source:
-        emit_heartbeat(source, datetime.now(UTC))
+        emit_nudge(source)
         row = source.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
     wanted = row[0] if row else None
     query = "SELECT position >= %s::pg_lsn FROM strangler.stream WHERE name = %s"

@@ -37,6 +37,7 @@ import structlog
 from cdc.connections import connect
 from cdc.crash_points import reached
 from cdc.plan import StreamPlan
+from cdc.pulse import check_pulse
 from cdc.sentinel import SENTINEL_TABLE
 from cdc.source_types import SourceTypes, read_types
 from cdc.state import StreamState, read_state, set_state
@@ -162,6 +163,7 @@ class _Attempt:
         if state is None:
             raise SlotGone(self._plan.name, self._plan.slot, "has no row of strangler.stream in the target")
         slots.check_start(state, slots.read_slot(source, state.slot), slots.read_end(source), *stream.identify())
+        check_pulse(source, state)
         return state
 
     def _expected(self, state: StreamState, types: SourceTypes) -> Expected:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from cdc.connections import connect as connect_bounded
-from cdc.state import emit_heartbeat
+from cdc.state import emit_nudge
 from cdc.streaming.slots import is_read, name_of
 from cdc.verification.verify_sql import Side
 from config.errors import DatabaseDown, NotConfigured
@@ -66,7 +65,7 @@ class Sides:
     def beat(self, side: Side) -> None:
         """Put a place into that side's log that a stream reaches even where nobody writes."""
         with suppress(psycopg.errors.ReadOnlySqlTransaction):  # a standby; its primary has heartbeats of its own
-            emit_heartbeat(self.on(side), datetime.now(UTC))
+            emit_nudge(self.on(side))
 
     def on(self, side: Side) -> psycopg.Connection[Any]:
         """The connection to a side."""

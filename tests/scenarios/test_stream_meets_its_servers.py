@@ -8,11 +8,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from cdc import sync
+from cdc.pulse import SourceIsOlder, beat
 from cdc.streaming.stream_errors import OtherSource, SlotGone, SourceWentBack
 from config.model import Routes
 from runbook.demo.cluster import Cluster
@@ -21,7 +24,7 @@ from tests.support.debian import server
 from tests.support.item_pair import LEGACY, MAPPINGS, MODERN
 from tests.support.mapped_pair import routes_for
 from tests.support.postgres import VERSION
-from tests.support.streams import once, state, streaming
+from tests.support.streams import FORWARD, once, state, streaming
 from tests.support.waiting import wait_until
 
 FILLED = "INSERT INTO item SELECT n, 'a', NULL, repeat('x', 1000), 0 FROM generate_series(%s::int, %s::int) AS n"
@@ -118,6 +121,39 @@ def test_a_source_from_an_older_backup_is_refused(world: World) -> None:
         once(world.routes)
     assert rows_of(world) == 20 + 1001  # nothing of it was taken
     assert state(world.urls["modern"]).state == "stopped"
+
+
+def test_a_source_from_an_older_image_is_refused_also_when_its_log_has_grown_past_our_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "HEARTBEAT_SECONDS", 0.05)
+    home = world.homes["legacy"]
+    data = home / "data"
+    with streaming(world.routes, world.urls["modern"]):
+        wait_until(lambda: state(world.urls["modern"]).heartbeat_at, "a heartbeat has arrived")
+    world.servers["legacy"].stop()
+    shutil.copytree(data, home / "backup", symlinks=True, copy_function=shutil.copy2)
+    world.start("legacy")
+    before = state(world.urls["modern"]).heartbeat_at
+    world.sql("legacy", FILLED, 100, 200)
+    with streaming(world.routes, world.urls["modern"]):
+        wait_until(lambda: (state(world.urls["modern"]).heartbeat_at or before) > before, "a later one has arrived")
+    world.servers["legacy"].stop()
+    shutil.rmtree(data)
+    (home / "backup").rename(data)
+    _owned_by_the_owner_of(home, data)
+    world.start("legacy")
+    place = state(world.urls["modern"]).position
+    number = 5000
+    while world.sql("legacy", "SELECT pg_current_wal_flush_lsn() <= %s::text::pg_lsn", place) == [(True,)]:
+        world.sql("legacy", FILLED, number, number + 100)
+        number += 101
+    with pytest.raises(SourceIsOlder, match="and has been written since"):
+        once(world.routes)
+    seen = state(world.urls["modern"])
+    assert (seen.position, seen.state) == (place, "stopped")
+    with psycopg.connect(world.urls["legacy"]) as source, pytest.raises(SourceIsOlder):
+        beat(source, FORWARD, seen.heartbeat_at, datetime.now(UTC))  # it is not made to look newer than it is
 
 
 def test_a_source_that_was_promoted_is_refused(world: World) -> None:

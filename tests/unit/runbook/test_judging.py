@@ -85,6 +85,8 @@ def test_measured_against_a_threshold() -> None:
     assert not judge_verify(True, 10, 3601.0).ok
     assert not judge_verify(False, 10, 60.0).ok
     assert not judge_verify(None, 0, None).ok
+    assert not judge_verify(True, 10, 60.0, known=1).ok
+    assert "1 rows that differ" in judge_verify(True, 10, 60.0, known=1).evidence
     assert judge_sentinel(0.4).ok
     assert not judge_sentinel(None, "it did not arrive").ok
 
