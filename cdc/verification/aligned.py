@@ -160,9 +160,14 @@ class Views:
             stream = one.stream(self._live.stream)
             state = read_state(self._live.on(one.target), stream)
             applies = state is not None and (state.state, state.mode) == ("streaming", "apply")
-            if applies and is_read(self._live.on(one.source), one.slot(self._live.stream)):
+            if applies and self._is_read(one):
                 return one
         raise NotAligned("no stream applies changes from one to the other")
+
+    def _is_read(self, one: Carrier) -> bool:
+        if one.direction == self._live.direction:
+            return self._live.is_followed
+        return is_read(self._live.on(one.source), one.slot(self._live.stream)) is True
 
     def _aligned(self) -> View:
         carrier = self._carrier()

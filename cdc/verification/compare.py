@@ -68,7 +68,8 @@ def compare_since(comparison: Comparison, views: Views, mark: Mark) -> Found | N
     if comparison.mapping.lookups:
         return None
     look = _Look(comparison, views.now())
-    asking = Asking(look.sides.both, look.sides.catch_up, look.in_flight)
+    catch_up = look.sides.catch_up if look.in_flight is None and look.sides.is_followed else None
+    asking = Asking(look.sides.both, catch_up, look.in_flight)
     keys = touched_keys(comparison, mark, asking, KEYS_MAX)
     if keys is None:
         return None

@@ -80,12 +80,12 @@ def find_mark(modern: psycopg.Connection[Any], capability: str, since: str | dat
 
 @dataclass(frozen=True)
 class Asking:
-    """How both sides are asked, at once; how to wait until the stream has brought what its source has; and the keys
-    that are in flight between the snapshots that are asked, None where there are none.
+    """How both sides are asked, at once; how to wait until the stream has brought what its source has, if one runs; and
+    the keys that are in flight between the snapshots that are asked, None where there are none.
     """
 
     both: Callable[[Callable[[Side], tuple[str, dict[str, object]]]], tuple[list[Any], list[Any]]]
-    catch_up: Callable[[float], bool]
+    catch_up: Callable[[float], bool] | None
     in_flight: Set[Key] | None = None
 
 
@@ -100,9 +100,10 @@ def touched_keys(comparison: Comparison, mark: Mark, asking: Asking, most: int) 
 
 def _others_agree(comparison: Comparison, asking: Asking, keys: Set[Key]) -> bool:
     """Whether both sides have the same keys, apart from these."""
-    for _ in range(COUNTS_MAX if asking.in_flight is None else 1):
-        if asking.in_flight is None:
-            asking.catch_up(monotonic() + COUNT_SECONDS)
+    waits = asking.catch_up if asking.in_flight is None else None
+    for _ in range(COUNTS_MAX if waits else 1):
+        if waits:
+            waits(monotonic() + COUNT_SECONDS)
         legacy, modern = asking.both(comparison.count)
         if keys:
             less = asking.both(partial(comparison.count, keys=list(keys)))

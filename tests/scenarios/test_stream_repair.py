@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cdc.streaming import slots
 from cdc.streaming.stream_errors import RepairRefused
 from config.model import Database, Routes
 from runbook.control import Control
@@ -83,7 +84,10 @@ def test_every_kind_of_difference_is_put_right_under_writes(
     assert entries[-1].facts() == {"direction": "forward", "equal": True}
 
 
-def test_without_a_running_stream_nothing_is_repaired(pair: Pair, tmp_path: Path, modern_db: str) -> None:
+def test_without_a_running_stream_nothing_is_repaired(
+    pair: Pair, tmp_path: Path, modern_db: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "ABSENT_SECONDS", 0.1)
     routes = with_control(pair.routes, tmp_path)
     with streaming(pair.routes, modern_db):
         mark(pair.legacy, pair.modern, "before")
