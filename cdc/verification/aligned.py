@@ -13,6 +13,7 @@ looked at as they are.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,7 @@ from cdc.verification.verify_sql import Comparison, Key, Side
 
 ATTEMPTS = 3
 AGE_SECONDS_MAX = 300.0  # of a pair of snapshots
-TRANSACTIONS_SECONDS_MAX = 5.0  # how long the slot waits for each transaction that was open when it was made
+SLOT_SECONDS_MAX = 10.0  # how long a slot may wait for the transactions that were open when it was made
 CATCH_UP_SECONDS_MAX, LOOK_SECONDS = 10.0, 0.005
 TOUCHED_MAX = 20_000  # messages of the log between both snapshots
 _APPLICATION = "strangler-verify"
@@ -174,9 +175,8 @@ class Views:
         slot = f"strangler_verify_{secrets.token_hex(6)}"
         with connect_for_replication(self._urls[carrier.source], _APPLICATION) as replication:
             replication.execute(TEXT_SETTINGS)
-            replication.execute(f"SET lock_timeout = {int(TRANSACTIONS_SECONDS_MAX * 1000)}".encode())
             replication.execute(_SNAPSHOT)
-            begins = create_slot(replication, slot, with_snapshot=True, is_temporary=True)
+            begins = _created(replication, slot)
             seen: dict[Side, psycopg.Connection[Any]] = {side: self._open(side) for side in self._urls}
             self._look_at_the_same(replication, seen[carrier.source])
             replication.execute("COMMIT")
@@ -215,3 +215,16 @@ class Views:
         if len(rows) > TOUCHED_MAX:
             raise TooMuchBetween(f"more than {TOUCHED_MAX:,} changes came between both snapshots")
         return [bytes(row[0]) for row in rows]
+
+
+def _created(replication: psycopg.Connection[Any], slot: str) -> str:
+    """Make the slot and return where it begins. No setting of the server bounds how long that takes."""
+    timer = threading.Timer(SLOT_SECONDS_MAX, replication.cancel_safe, kwargs={"timeout": SLOT_SECONDS_MAX})
+    timer.start()
+    try:
+        return create_slot(replication, slot, with_snapshot=True, is_temporary=True)
+    except psycopg.errors.QueryCanceled as error:
+        raise NotAligned(f"transactions have been open on the source for longer than {SLOT_SECONDS_MAX:g} s") from error
+    finally:
+        timer.cancel()
+        timer.join()
