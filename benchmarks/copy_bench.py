@@ -3,7 +3,8 @@
 
 backfill   narrow rows through `strangler sync backfill`, the start of the program included, beside `psql COPY TO STDOUT | psql COPY FROM STDIN`
            between the same two servers
-verify     rows a second over all of them; then seven planted differences, of which all must be found
+verify     rows a second over all of them, alone and at one commit while the streams run and somebody writes; then seven
+           planted differences, of which all must be found
 memory     of the process that streams, while one transaction updates --large rows
 
 python3 benchmarks/copy_bench.py --rows 10000000 --large 2000000
@@ -78,6 +79,33 @@ def verification(routes: Path) -> dict[str, object]:
     return json.loads(text)["results"][0]
 
 
+def beside_the_stream(pg: Postgres, routes: Path) -> dict[str, object]:
+    """The same at one commit, while the streams run and rows are written."""
+    process = subprocess.Popen(["strangler", "sync", "run", "ours", "--routes", str(routes)], stderr=subprocess.DEVNULL)
+    try:
+        while pg.sql(SOURCE, "bank", "select active from pg_replication_slots where slot_name ~ 'forward'") != "t":
+            time.sleep(0.1)
+        stop = threading.Event()
+        writer = threading.Thread(target=write, args=(pg, stop))
+        writer.start()
+        try:
+            return verification(routes)
+        finally:
+            stop.set()
+            writer.join()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def write(pg: Postgres, stop: threading.Event) -> None:
+    """Somebody adds a cent here and takes one there, some tens of transactions a second."""
+    number = 0
+    while not stop.wait(0.01):
+        number += 1
+        pg.sql(SOURCE, "bank", f"update entry set amount = amount + 0.01 where id = {number % 1000 + 100}")
+
+
 def planted(pg: Postgres, routes: Path, rows: int) -> tuple[int, int]:
     """Damage the target in seven ways; how many differing keys there are, and how many were found."""
     values = {"rows": rows, "half": rows // 2}
@@ -140,12 +168,15 @@ def main() -> int:
         pg.sql(TARGET, "ours", "vacuum analyze entry")
         result = verification(routes)
         say(f"verify: {args.rows / float(str(result['seconds'])):,.0f} rows/s, equal: {result['equal']}")
+        beside = beside_the_stream(pg, routes)
+        place = beside["tables"][0]["position"]  # type: ignore[index]
+        say(f"verify beside the stream, at {place}: {args.rows / float(str(beside['seconds'])):,.0f} rows/s")
         if args.large:
             peak, seconds = memory_under(pg, routes, args.large)
             say(f"one transaction of {args.large:,} rows: {peak:.0f} MiB at most, {args.large / seconds:,.0f} rows/s")
         wanted, found = planted(pg, routes, args.rows)
         say(f"planted differences: {len(PLANTED)} on {wanted} keys, found {found} keys")
-    return 0 if result["equal"] and wanted == found else 1
+    return 0 if result["equal"] and beside["equal"] and place and wanted == found else 1
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Noted:
     """Two threads share it: the applier notes what it is about to apply, the re-check takes what has settled."""
 
     def __init__(self, tables: Collection[str]) -> None:
-        self.left_out = 0
+        self._left_out = 0
         self._tables = tables  # of the source; others are not re-checked
         self._lock = threading.Lock()
         self._waiting: defaultdict[str, dict[SourceKey, float]] = defaultdict(dict)  # in the order of the last write
@@ -50,7 +50,7 @@ class Noted:
         with self._lock:
             for layout in layouts:
                 self._passed[layout.mapping.source_table] += 1
-            self.left_out += len(part.changes) - len(found)
+            self._left_out += len(part.changes) - len(found)
             for table, key in found:
                 if table not in self._tables:
                     continue
@@ -59,7 +59,7 @@ class Noted:
                 waiting[key] = now
                 if len(waiting) > WAITING_MAX:
                     del waiting[next(iter(waiting))]
-                    self.left_out += 1
+                    self._left_out += 1
 
     def take(self, table: str, most: int, now: float) -> Taken:
         """The keys that have settled longest ago."""
@@ -73,6 +73,12 @@ class Noted:
             for key in keys:
                 del waiting[key]
             return Taken(table, tuple(keys), self._passed[table])
+
+    def take_left_out(self) -> int:
+        """How many rows were not noted, or were noted and forgotten, since this was last asked."""
+        with self._lock:
+            left_out, self._left_out = self._left_out, 0
+            return left_out
 
     def has_stayed(self, taken: Taken, key: SourceKey) -> bool:
         """Whether nobody has written the row since it was taken, as far as that is known."""

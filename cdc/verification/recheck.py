@@ -118,16 +118,17 @@ class Recheck:
 
     def _look(self, sides: Sides) -> None:
         turns = [turn for turn in (self._turn(sides, table) for table in self._tables) if turn.keys]
-        left_out, self._noted.left_out = self._noted.left_out, 0
-        if turns:
+        checked, left_out = sum(len(turn.taken.keys) for turn in turns), self._noted.take_left_out()
+        for turn in turns:
+            turn.truth = self._hashes(sides, self._source, turn)
+        position = self._applied(sides) if turns else None
+        if position is not None:
             for turn in turns:
-                turn.truth = self._hashes(sides, self._source, turn)
-            position = self._applied(sides)
-            if position is not None:
-                for turn in turns:
-                    self._decide(sides, turn, position)
-        if turns or left_out:
-            count(sides.on(self._target), self._plan.name, sum(len(turn.taken.keys) for turn in turns), left_out)
+                self._decide(sides, turn, position)
+        else:  # the stream is far behind, or does not apply any more
+            checked, left_out = 0, left_out + checked
+        if checked or left_out:
+            count(sides.on(self._target), self._plan.name, checked, left_out)
 
     def _turn(self, sides: Sides, table: _Table) -> _Turn:
         taken = self._noted.take(table.source_table, self._keys_a_look, monotonic())

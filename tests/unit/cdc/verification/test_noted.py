@@ -47,7 +47,7 @@ def test_a_key_is_taken_once_when_it_has_settled_oldest_first(parts: list[list[i
     settled = [number for number, at in last.items() if now - at >= SETTLED_SECONDS]
     assert found.take("item", most, now).keys == tuple(map(key, settled[:most]))
     assert found.take("item", 99, now).keys == tuple(map(key, settled[most:]))
-    assert found.left_out == 0
+    assert found.take_left_out() == 0
 
 
 def test_what_was_written_since_it_was_taken_has_not_stayed() -> None:
@@ -66,7 +66,7 @@ def test_of_a_large_part_a_share_is_noted_and_nothing_is_sure_behind_it() -> Non
     taken = found.take("item", 9, 9.0)
     found.note(part(*range(1, 251)), 9.0)
     assert len(found.take("item", 999, 99.0).keys) == 84  # every third
-    assert found.left_out == 166
+    assert found.take_left_out() == 166
     assert not found.has_stayed(taken, key(0))
 
 
@@ -74,7 +74,7 @@ def test_a_full_queue_leaves_out_the_oldest_and_other_tables_are_not_noted() -> 
     found = Noted(["item"])
     for start in range(0, noted.WAITING_MAX + 50, 50):
         found.note(part(*range(start, start + 50)), 0.0)
-    assert found.left_out == 50
+    assert found.take_left_out() == 50
     assert found.take("item", 1, 9.0).keys == (key(50),)
     other = Noted(["another"])
     other.note(part(1), 0.0)
