@@ -110,9 +110,8 @@ def _handler(statement: Statement) -> Handler | None:
     if first[:1] == ["CREATE"]:
         if "INDEX" in first[1:4]:
             return None if {"FULLTEXT", "SPATIAL", "COLUMNSTORE", "XML"} & set(first) else _create_index
-        if left_out(statement)[0].type == "view":
-            return _create_view
-        return {"TABLE": _create_table, "SEQUENCE": _create_sequence}.get(first[1] if len(first) > 1 else "")
+        handler = {"TABLE": _create_table, "SEQUENCE": _create_sequence}.get(first[1] if len(first) > 1 else "")
+        return _create_view if handler is None and left_out(statement)[0].type == "view" else handler
     if first[:2] == ["ALTER", "TABLE"]:
         return _alter_table
     if first[:2] == ["COMMENT", "ON"]:

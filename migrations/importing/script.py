@@ -63,7 +63,7 @@ def _is_alone(tokens: list[Token], at: int) -> bool:
 def _oracle(tokens: list[Token]) -> Iterator[list[Token]]:
     found: list[Token] = []
     for at, token in enumerate(tokens):
-        if found and _is_for_the_client(found) and token.line != found[0].line:
+        if found and token.line != found[0].line and _is_for_the_client(found):
             yield found
             found = []
         ends_block = token.text == "/" and _is_alone(tokens, at)

@@ -92,22 +92,18 @@ class NotUnderstood(StranglerError):
 
 def tokenize(text: str, dialect: str) -> Iterator[Token]:
     """All tokens of a script."""
-    match = _PATTERNS[dialect].match
-    at, line, line_start = 0, 1, 0
-    while at < len(text):
-        found = match(text, at)
-        if found is None:  # pragma: no cover - the last alternative matches every character
-            raise ValueError(at)
-        kind, end = found.lastgroup, found.end()
+    line, line_start = 1, 0
+    for found in _PATTERNS[dialect].finditer(text):  # the last alternative matches every character, so none is left out
+        kind, at = found.lastgroup, found.start()
         if kind != "skip":
-            written = _standard(found.group()) if kind == "string" and dialect == "mysql" else found.group()
+            written = _standard(found[0]) if kind == "string" and dialect == "mysql" else found[0]
             yield Token(kind, written, line, at - line_start + 1, at)  # type: ignore[arg-type]  # the groups' names
-        if breaks := text.count("\n", at, end):
+        if kind not in _ON_ONE_LINE and (breaks := text.count("\n", at, found.end())):
             line += breaks
-            line_start = text.rindex("\n", at, end) + 1
-        at = end
+            line_start = text.rindex("\n", at, found.end()) + 1
 
 
+_ON_ONE_LINE = ("word", "number", "mark")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "", "b": "\b", "Z": "\x1a"}
 
