@@ -37,16 +37,26 @@ MOMENTS = (
     "stage.after", "release.after",
 )  # fmt: skip
 # How a run is led to the lines and points that a smooth one does not reach.
-WAYS: dict[str, tuple[Orders, Orders | None]] = {
-    "smooth": (Orders(), None),
-    "undone": (Orders(fail="sequences"), None),
-    "undo fails": (Orders(fail="sequences,undo.fence"), None),
-    "recovers an open run": (Orders(crash="drain.after#1"), Orders()),
-    "recovers a committed run": (Orders(crash="commit.after#1"), Orders()),
-    "stage fails": (Orders(fail="stage"), None),
-    "commit fails": (Orders(fail="commit"), None),
-    "commit and its answer are lost": (Orders(disk_bytes=1), None),
-}
+WAYS: dict[str, Spec] = {
+    spec.label: spec
+    for spec in (
+        Spec("smooth"),
+        Spec("undone", Orders(fail="sequences")),
+        Spec("undo fails", Orders(fail="sequences,undo.fence")),
+        Spec("recovers an open run", Orders(crash="drain.after#1"), Orders()),
+        Spec("recovers a committed run", Orders(crash="commit.after#1"), Orders()),
+        Spec("stage fails", Orders(fail="stage")),
+        Spec("commit fails", Orders(fail="commit")),
+        Spec("commit and its answer are lost", Orders(disk_bytes=1)),
+        Spec("a session of the runbook ends", Orders(at="fence.lock.after"), fault="end runbook's session legacy"),
+        Spec("somebody edits routes.yaml", Orders(at="hold.after"), fault="edit routes.yaml"),
+        Spec("interrupted behind the commit", Orders(interrupt="commit.after")),
+        *(
+            Spec(f"its lease ends at {at}", Orders(fail=fail, at=at, lease_seconds=0.01), fault="another operator")
+            for at, fail in (("fence.after", ""), ("undo.fence.before", "sequences"), ("commit.before", ""), ("stage.write.before", ""))
+        ),
+    )
+}  # fmt: skip
 
 
 @dataclass
@@ -107,10 +117,14 @@ def _at(name: str, first: str, second: str | None) -> Spec:
 
 
 def _line(line: int, way: str) -> Spec:
-    first, again = WAYS[way]
-    if again is None:
-        return Spec(f"dies at line {line} ({way})", msgspec.structs.replace(first, line=line))
-    return Spec(f"dies at line {line} ({way})", first, msgspec.structs.replace(again, line=line))
+    return replace(_with(WAYS[way], line=line), label=f"dies at line {line} ({way})")
+
+
+def _with(way: Spec, **orders: Any) -> Spec:
+    """That way, with these orders for the command that it is about: the one that recovers, where there is one."""
+    if way.again is None:
+        return replace(way, orders=msgspec.structs.replace(way.orders, **orders))
+    return replace(way, again=msgspec.structs.replace(way.again, **orders))
 
 
 def _pairs(chance: random.Random) -> Iterator[tuple[str, str]]:
@@ -147,14 +161,8 @@ def reach(runner: Runner) -> tuple[dict[int, str], tuple[int, ...], list[Outcome
     """Find out by runs which way reaches each line of execute.py; lines that none reaches are named."""
     found: dict[int, str] = {}
     outcomes = []
-    for way, (first, again) in WAYS.items():
-        orders = msgspec.structs.replace(first, lines_to="yes")
-        spec = Spec(
-            f"goes the way: {way}",
-            orders if again is None else first,
-            msgspec.structs.replace(again, lines_to="yes") if again else None,
-        )
-        outcome = runner.run(spec)
+    for way, spec in WAYS.items():
+        outcome = runner.run(replace(_with(spec, lines_to="yes"), label=f"goes the way: {way}"))
         outcomes.append(outcome)
         for line in outcome.lines:
             found.setdefault(line, way)

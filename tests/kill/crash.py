@@ -82,6 +82,7 @@ class Orders(msgspec.Struct, omit_defaults=True):
     crash: str = ""
     fail: str = ""  # steps that raise, with commas between them
     line: int = 0
+    interrupt: str = ""  # the point at which somebody presses Ctrl-C
     at: str = ""  # the point at which the command waits until the nemesis has acted
     reached: str = ""  # the file that says that it waits; the nemesis removes it
     lines_to: str = ""  # where the lines that were run are written
@@ -103,6 +104,8 @@ class _Fate:
                 file.write(f"{name}\n")
         if self.orders.crash == f"{name}#{self.counts[name]}":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.orders.interrupt == name and self.counts[name] == 1:
+            signal.raise_signal(signal.SIGINT)
         if self.orders.at == name and self.counts[name] == 1:
             self.wait()
 
@@ -137,8 +140,15 @@ def install(orders: Orders) -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders.disk_bytes, resource.RLIM_INFINITY))
     if orders.lease_seconds:
-        for name in ("runbook.lease", "runbook.runs"):
-            importlib.import_module(name).LEASE_SECONDS = orders.lease_seconds  # type: ignore[attr-defined]
+        shorten_leases(orders.lease_seconds)
+
+
+def shorten_leases(seconds: float) -> None:
+    """Let every lease that this process takes or renews end so soon, whatever its functions had as default."""
+    for name in ("acquire", "renew"):
+        function: Any = getattr(importlib.import_module("runbook.lease"), name)
+        assert function.__defaults__ == (importlib.import_module("runbook.lease").LEASE_SECONDS,)
+        function.__defaults__ = (seconds,)
 
 
 def jump(seconds: float) -> None:

@@ -11,7 +11,7 @@ from time import sleep
 import psutil
 import psycopg
 
-from tests.kill.world import World
+from tests.kill.world import CAPABILITY, World
 
 Fault = Callable[[World, random.Random], None]
 WALSENDERS = "SELECT pid FROM pg_stat_replication"
@@ -163,6 +163,11 @@ def _touch_routes(world: World, _chance: random.Random) -> None:
     world.routes.write_text(world.routes.read_text() + "# a hand was here\n")
 
 
+def _another_operator(world: World, _chance: random.Random) -> None:
+    """Somebody else gives the same command meanwhile, to its end."""
+    world.run("advance" if world.stage == "canary" else "back", CAPABILITY, "--yes", "--as", "sam", seconds=30)
+
+
 FAULTS: dict[str, Fault] = {
     **{f"kill {name}": _kill(name) for name in ("gateway", "sync", "monolith", "ledger", "facade", "clients")},
     **{f"restart {name}": _restart(name) for name in ("gateway", "sync", "monolith", "ledger", "facade")},
@@ -182,5 +187,6 @@ FAULTS: dict[str, Fault] = {
     "break monolith": _break_http("monolith"),
     "break facade": _break_http("facade"),
     "batch job": _batch,
+    "another operator": _another_operator,
     "edit routes.yaml": _touch_routes,
 }

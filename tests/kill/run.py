@@ -49,7 +49,8 @@ class Spec:
 
     @property
     def is_clean(self) -> bool:
-        return not (self.orders.crash or self.orders.line or self.orders.fail or self.fault or self.orders.disk_bytes)
+        done = self.orders
+        return not (done.crash or done.line or done.fail or done.disk_bytes or done.interrupt or self.fault)
 
 
 @dataclass
