@@ -50,10 +50,12 @@ WAYS: dict[str, Spec] = {
         Spec("commit and its answer are lost", Orders(disk_bytes=1)),
         Spec("a session of the runbook ends", Orders(at="fence.lock.after"), fault="end runbook's session legacy"),
         Spec("somebody edits routes.yaml", Orders(at="hold.after"), fault="edit routes.yaml"),
+        Spec("recovers a run with its stage written", Orders(crash="stage.after#1"), Orders()),
+        Spec("interrupted before the commit", Orders(interrupt="commit.before")),
         Spec("interrupted behind the commit", Orders(interrupt="commit.after")),
         *(
             Spec(f"its lease ends at {at}", Orders(fail=fail, at=at, lease_seconds=0.01), fault="another operator")
-            for at, fail in (("fence.after", ""), ("undo.fence.before", "sequences"), ("commit.before", ""), ("stage.write.before", ""))
+            for at, fail in (("fence.after", ""), ("undo.fence.before", "sequences"), ("commit.before", ""), ("stage.after", ""))
         ),
     )
 }  # fmt: skip

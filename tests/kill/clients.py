@@ -74,6 +74,8 @@ class Crowd:
         if dice < 0.55:
             payee = chance.choice(self.cast.payees[actor.currency])
             await self.transfer(session, actor, "transfer", payee, f"{chance.randint(1, 300) / 100:.2f}")
+            if chance.random() < 0.5:
+                await self.look(session, actor.customer, actor.account)
             await self.own_statement(session, actor)
         elif dice < 0.62:
             await self.transfer(session, actor, "refused", "9999999999", "1.00")

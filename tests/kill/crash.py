@@ -149,6 +149,7 @@ def shorten_leases(seconds: float) -> None:
         function: Any = getattr(importlib.import_module("runbook.lease"), name)
         assert function.__defaults__ == (importlib.import_module("runbook.lease").LEASE_SECONDS,)
         function.__defaults__ = (seconds,)
+    importlib.import_module("runbook.runs").LEASE_SECONDS = seconds  # type: ignore[attr-defined]  # when it renews
 
 
 def jump(seconds: float) -> None:

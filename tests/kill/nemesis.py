@@ -14,6 +14,7 @@ import psycopg
 from tests.kill.world import CAPABILITY, World
 
 Fault = Callable[[World, random.Random], None]
+LOST_ANSWERS, LOST_ANSWER_SECONDS = 6, 0.25
 WALSENDERS = "SELECT pid FROM pg_stat_replication"
 
 
@@ -148,6 +149,14 @@ def _break_http(name: str) -> Fault:
     return lambda world, _chance: world.relays.break_all(world.http[name])
 
 
+def _lose_answers(world: World, _chance: random.Random) -> None:
+    """What was asked is done, and the connection breaks before the first byte of the answer: again and again, everywhere."""
+    for _ in range(LOST_ANSWERS):
+        for relay in world.http.values():
+            world.relays.cut_after(relay, "answer", 0)
+        sleep(LOST_ANSWER_SECONDS)
+
+
 def _batch(world: World, _chance: random.Random) -> None:
     """The monolith's interest job, straight into the database, past the gateway."""
     import httpx
@@ -184,6 +193,7 @@ FAULTS: dict[str, Fault] = {
     "cut answers of facade": _cut_http("facade", "answer"),
     "cut requests to monolith": _cut_http("monolith", "request"),
     "cut answers of ledger": _cut_http("ledger", "answer"),
+    "lose answers": _lose_answers,
     "break monolith": _break_http("monolith"),
     "break facade": _break_http("facade"),
     "batch job": _batch,

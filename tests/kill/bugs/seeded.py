@@ -239,8 +239,30 @@ def _refuse_the_held(original: Any) -> Any:
     return let_go
 
 
-def _repeat_all(exchange: Any, reason: str, *, answered: bool) -> bool:
-    return bool(reason == "upstream_closed" and not answered and exchange.attempts <= 1)
+def _repeat_writes(module: Any) -> None:
+    """The body is kept while it is sent, and goes once more over a new connection with the same head."""
+    exchange = module.Exchange
+    kept: dict[int, list[bytes]] = {}
+    connected, send_body, answer_failed = exchange.connected, exchange.send_body, exchange.answer_failed
+
+    def connected_and_kept(self: Any, connection: Any, *, reused: bool) -> None:
+        if self.attempts == 1:
+            kept[id(self)] = []
+        connected(self, connection, reused=reused)
+
+    def sent_and_kept(self: Any, connection: Any, data: bytes) -> None:
+        if self.attempts == 1:
+            kept[id(self)].append(data)
+        send_body(self, connection, data)
+
+    def failed_once(self: Any, reason: str, *, answered: bool) -> None:
+        if answered or self.attempts > 1 or self.state == module.ANSWERING or not self.body_done:
+            answer_failed(self, reason, answered=answered)
+            return
+        self.connection, self.early = None, kept.pop(id(self))
+        self._acquire(fresh=True)
+
+    exchange.connected, exchange.send_body, exchange.answer_failed = connected_and_kept, sent_and_kept, failed_once
 
 
 # -- the two systems
@@ -388,9 +410,7 @@ BUGS: dict[str, Bug] = {
     "held writes are refused": Bug(
         "the release answers 503", {"gateway.exchange": _around("Exchange.let_go", _refuse_the_held)}
     ),
-    "a write is sent twice": Bug(
-        "a write whose connection broke is repeated", {"gateway.retry": _set("may_repeat", _repeat_all)}
-    ),
+    "a write is sent twice": Bug("a write whose connection broke is repeated", {"gateway.exchange": _repeat_writes}),
     "always fresh": Bug(
         "who has just written is served by modern", {"gateway.freshness": _set("Freshness.is_fresh", lambda *_: True)}
     ),
