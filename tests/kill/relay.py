@@ -83,6 +83,7 @@ class Relays:
     """All relays of a world, in one thread."""
 
     def __init__(self) -> None:
+        self._all: list[Relay] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relays", daemon=True)
         self._thread.start()
@@ -93,6 +94,7 @@ class Relays:
         async def listen() -> Relay:
             relay = Relay(target)
             server = await self._loop.create_server(lambda: _End(relay, "request"), "127.0.0.1", 0)
+            self._all.append(relay)
             relay.port = server.sockets[0].getsockname()[1]
             return relay
 
@@ -101,6 +103,15 @@ class Relays:
     def cut_after(self, relay: Relay, direction: Direction, count: int) -> None:
         """Break the connection that carries the n-th byte from now on."""
         self._loop.call_soon_threadsafe(relay.left.__setitem__, direction, count)
+
+    def spare(self) -> None:
+        """Cut nothing more that was to be cut."""
+
+        async def disarm() -> None:
+            for relay in self._all:
+                relay.left.update(request=None, answer=None)
+
+        self._run(disarm())
 
     def break_all(self, relay: Relay) -> None:
         """Break every connection that is open."""

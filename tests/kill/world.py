@@ -159,7 +159,8 @@ class World:
             self.services[name] = self.forks.start(self.commands[name], self.folder / f"{name}.log", environ)
 
     def heal(self) -> None:
-        """Let everything run again: what was stopped, what died, both databases."""
+        """Let everything run again: what was stopped, what died, both databases, and connections that were to be cut."""
+        self.relays.spare()
         for cluster in (self.legacy, self.modern):
             if cluster._process is None or cluster._process.poll() is not None:
                 cluster._process = None
