@@ -7,7 +7,7 @@ REQUESTS ?= 1000000
 SECONDS ?= 600
 
 SEED ?= 1
-RUNS ?= 330
+RUNS ?= 380
 
 .PHONY: setup demo demo-pages sabotage kill kill-smoke mutation recording test check fix bench bounds lock clean crash-points faults hard-cases conformance fuzz soak false-pass
 

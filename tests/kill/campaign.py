@@ -91,7 +91,7 @@ def specs(seed: int, runs: int, lines: dict[int, str]) -> Iterator[Spec]:
         "twice": [_at(name, f"{name}#1", f"{name}#1") for name in NAMES],
         "later": [_at(name, f"{name}#2", None) for name in ("journal.head.before", "journal.head.after")],
         "pairs": [_at(a, f"{a}#1", f"{b}#1") for a, b in _pairs(chance)],
-        "faults": [_fault(fault, chance) for fault in FAULTS for _ in range(3)],
+        "faults": [_fault(fault, chance) for fault in FAULTS for _ in range(2)],
         "other": list(_others()),
     }
     for kind in by_kind.values():

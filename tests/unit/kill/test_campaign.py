@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-from tests.kill.campaign import Total, deaths, main, report
-from tests.kill.crash import NAMES, Orders
+import re
+from pathlib import Path
+
+from tests.kill import special
+from tests.kill.campaign import WAYS, Total, deaths, main, report, specs
+from tests.kill.crash import NAMES, Orders, lines_of_execute
+from tests.kill.nemesis import FAULTS
 from tests.kill.run import Outcome, Spec
+
+MAKEFILE = Path(__file__).resolve().parents[3] / "Makefile"
 
 
 def died(times: int, crash: str, again: str = "") -> Outcome:
@@ -46,3 +53,15 @@ def test_a_violation_takes_the_bounds_place() -> None:
 
 def test_without_numbers_it_says_how_it_is_called() -> None:
     assert main(["--help"]) == 2
+
+
+def test_as_many_runs_as_make_kill_makes_are_enough_for_every_point_line_and_fault() -> None:
+    found = re.search(r"^RUNS \?= (\d+)$", MAKEFILE.read_text(), re.MULTILINE)
+    assert found
+    left = int(found[1]) - len(WAYS) - special.COUNT
+    made = list(specs(1, left, dict.fromkeys(lines_of_execute(), "smooth")))
+    assert {spec.orders.crash.partition("#")[0] for spec in made} >= set(NAMES)
+    assert {spec.orders.line for spec in made} >= set(lines_of_execute())
+    assert {spec.fault for spec in made} >= set(FAULTS)
+    assert {"nothing happens", "two operators at once"} <= {spec.label for spec in made}
+    assert sum(spec.label.startswith("clock jumps") for spec in made) == 6
