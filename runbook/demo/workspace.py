@@ -88,7 +88,7 @@ def clear(folder: Path) -> bool:
     """End the processes that were noted for the folder, newest first, and remove it."""
     processes = list(reversed(_processes(folder)))
     for process in processes:
-        _signal(process, signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _ask_to_end(process)
     _, alive = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for process in alive:
         _signal(process, signal.SIGKILL)
@@ -112,6 +112,13 @@ def _processes(folder: Path) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return found
+
+
+def _ask_to_end(process: psutil.Process) -> None:
+    try:
+        process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+    except psutil.NoSuchProcess:
+        return
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

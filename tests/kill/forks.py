@@ -123,8 +123,11 @@ class Forks:
 
     def close(self) -> None:
         """End it, and whatever still runs of its children."""
-        for fork in list(self._running.values()):
+        running = list(self._running.values())
+        for fork in running:
             fork.kill()
+        for fork in running:
+            fork.wait(10)
         assert self._zygote.stdin
         assert self._zygote.stdout
         self._zygote.stdin.close()
