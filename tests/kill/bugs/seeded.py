@@ -271,11 +271,11 @@ def _repeat_writes(module: Any) -> None:
 def _answer_late(original: Any) -> Any:
     kept: list[Any] = []
 
-    async def show_account(request: Any) -> Any:
-        kept.append(await original(request))
+    async def find_account(*asked: Any) -> Any:
+        kept.append(await original(*asked))
         return kept.pop(0) if len(kept) > 3 else kept[0]
 
-    return show_account
+    return find_account
 
 
 def _credit_nobody(module: Any) -> None:
@@ -415,7 +415,7 @@ BUGS: dict[str, Bug] = {
         "who has just written is served by modern", {"gateway.freshness": _set("Freshness.is_fresh", lambda *_: True)}
     ),
     "another's answer": Bug(
-        "answers come one request late", {"legacy_adapter.monolith.accounts": _around("show_account", _answer_late)}
+        "answers come one request late", {"legacy_adapter.monolith.accounts": _around("find_account", _answer_late)}
     ),
     "money vanishes": Bug("the payee's balance is not changed", {"legacy_adapter.monolith.postings": _credit_nobody}),
     "posted and refused": Bug(
