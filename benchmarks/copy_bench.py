@@ -96,6 +96,7 @@ def beside_the_stream(pg: Postgres, routes: Path) -> dict[str, object]:
     finally:
         process.terminate()
         process.wait()
+        strangler("sync", "run", "ours", "--routes", str(routes), "--once")  # what was written last
 
 
 def write(pg: Postgres, stop: threading.Event) -> None:
