@@ -98,7 +98,7 @@ def lines() -> list[Line]:
         Line("JSON, two fields differ", small, NO_RULES, 15_000),
         Line("JSON, equal bytes", equal, NO_RULES, 100_000),
         Line("XML, two fields differ", xml_pair(92), NO_RULES, 2_000),
-        Line("XML, written otherwise", xml_pair(84, otherwise=True), NO_RULES, 2_000),
+        Line("XML, written otherwise", xml_pair(84, otherwise=True), NO_RULES, 1_500),
         *(Line("JSON, two fields differ", json_pair(members), NO_RULES) for members in (125, 1_500, 14_000)),
         *(Line("XML, two fields differ", xml_pair(members), NO_RULES) for members in (92, 1_100, 11_500)),
         *(Line("JSON list by key, shuffled", json_pair(n, shuffled=True), KEYED) for n in (100, 1_000, 10_000)),

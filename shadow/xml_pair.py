@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from copy import copy
-from itertools import chain, compress, repeat
+from itertools import chain, compress
 from operator import attrgetter, methodcaller, ne
 from typing import Any
 from xml.etree.ElementTree import Element as Node
@@ -88,9 +88,7 @@ def _touched(ours: Node, theirs: Node, *, has_attributes: bool) -> set[Node] | N
 
 def _with_ancestors(nodes: list[Node], chosen: Iterable[Node]) -> set[Node]:
     touched: set[Node] = set()
-    inner = list(compress(nodes, map(len, nodes)))
-    each = chain.from_iterable
-    parents = dict(zip(each(inner), each(map(repeat, inner, map(len, inner))), strict=True))
+    parents = {child: node for node in compress(nodes, map(len, nodes)) for child in node}
     for node in chosen:
         at: Node | None = node
         while at is not None and at not in touched:

@@ -50,17 +50,19 @@ def other_texts(control: bytes, candidate: bytes, charsets: tuple[str, str]) -> 
 
 
 def _plain(body: bytes, charset: str) -> bytes | None:
-    """The body without its XML declaration, comments and CDATA; None if it has instructions, another encoding, or white
-    space that counts, or a `>` that ends no tag."""
+    """The body without its XML declaration, comments and CDATA; None if it has instructions, another encoding, or an
+    attribute that makes white space count or may hold a `>`."""
     if encoding_of(body, charset) not in _PLAIN_ENCODINGS:
         return None
     declaration = _XML_DECLARATION.match(body)
     body = body[declaration.end() :] if declaration else body
     # One character is sought ten times as quickly as two are.
     plain = _without_sections(body) if b"!" in body else body
-    if plain is None or (b"?" in plain and b"<?" in plain) or b"preserve" in plain:
+    if plain is None or (b"?" in plain and b"<?" in plain):
         return None
-    return plain if plain.count(b"<") == plain.count(b">") else None
+    has_attributes = plain.count(b"=") != plain.count(b"xmlns")
+    is_odd = has_attributes and (b"preserve" in plain or plain.count(b"<") != plain.count(b">"))
+    return None if is_odd else plain
 
 
 def _without_sections(body: bytes) -> bytes | None:
