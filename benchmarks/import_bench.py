@@ -13,7 +13,6 @@ from migrations.importing.importer import Means, import_script
 from migrations.importing.type_policy import TypePolicy
 from runbook.demo.cluster import Cluster
 from runbook.demo.workspace import Workspace
-from runbook.scratch import HASTY
 from tests.support.legacy_scripts import SCRIPTS
 
 TABLES = 5_000
@@ -21,7 +20,7 @@ TABLES = 5_000
 if __name__ == "__main__":
     dialects = sys.argv[1:] or list(SCRIPTS)
     with Workspace("bench") as workspace:
-        cluster = Cluster(workspace.path, "bench", settings=HASTY).start()
+        cluster = Cluster(workspace.path, "bench").start()
         try:
             for dialect in dialects:
                 file = workspace.path / f"{dialect}.sql"

@@ -38,7 +38,7 @@ def migrate_import(
     from cdc.translation.views import translated_view
     from migrations.importing.importer import Means, import_live, import_mysql, import_script
     from migrations.importing.type_policy import read_policy
-    from runbook.scratch import HASTY, scratch_database
+    from runbook.scratch import scratch_database
     from runbook.screen_migrate import import_screen, progress
 
     live = _live(source)
@@ -49,7 +49,7 @@ def migrate_import(
     if profile and live != "postgres":
         raise typer.BadParameter("only a live PostgreSQL has data to scan", param_hint="--profile")
     policy = read_policy(live or dialect, types)
-    with progress() as tell, scratch_database("import", HASTY) if execute else nullcontext() as scratch:
+    with progress() as tell, scratch_database("import") if execute else nullcontext() as scratch:
         if live == "postgres":
             report = import_live(source, schema, policy, out, scratch, profile=profile)
         elif live:
