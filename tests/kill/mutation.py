@@ -130,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
     found = [done[name] for name in chosen]
     sys.stdout.write(table(found))
     if asked.write:
-        asked.write.write_text(document(found))
+        asked.write.write_text(document(found, is_gathered=bool(asked.keep)))
     return 0 if is_good(found) else 1
 
 

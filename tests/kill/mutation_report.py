@@ -68,8 +68,9 @@ def table(found: Sequence[Found]) -> str:
     return "\n".join([*lines, f"mutation score: {score(found)}; {len(found)} worlds in {seconds:.0f} s", ""])
 
 
-def document(found: Sequence[Found]) -> str:
-    """The table as a page of the documentation."""
+def document(found: Sequence[Found], *, is_gathered: bool = False) -> str:
+    """The table as a page of the documentation; `is_gathered` where several calls made it."""
+    gathered = "\nThe rows were gathered over several calls (`--keep`).\n" if is_gathered else ""
     rows = "\n".join(f"| {' | '.join(_cells(one))} |" for one in found)
     seeds = ", ".join(sorted({str(one.seed) for one in found}))
     return f"""\
@@ -83,7 +84,7 @@ the implementation. A world that breaks before the checker has seen a violation 
 
 Printed by `make mutation SEED={seeds}`: **{score(found)} found**, {len(found)} worlds in \
 {sum(one.seconds for one in found):.0f} s. The first line is a copy without a bug, which meets all runs.
-
+{gathered}
 | seeded bug | what is wrong | found by | in run | seconds | what was seen |
 |---|---|---|---|---|---|
 {rows}
