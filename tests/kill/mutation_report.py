@@ -70,9 +70,14 @@ def table(found: Sequence[Found]) -> str:
 
 def document(found: Sequence[Found], *, is_gathered: bool = False) -> str:
     """The table as a page of the documentation; `is_gathered` where several calls made it."""
+    seeds = ", ".join(sorted({str(one.seed) for one in found}))
+    command = (
+        f"make mutation SEED={seeds}"
+        if not is_gathered
+        else f"python -m tests.kill.mutation --seed {seeds} --keep FILE"
+    )
     gathered = "\nThe rows were gathered over several calls (`--keep`).\n" if is_gathered else ""
     rows = "\n".join(f"| {' | '.join(_cells(one))} |" for one in found)
-    seeds = ", ".join(sorted({str(one.seed) for one in found}))
     return f"""\
 # What the kill harness's checker finds
 
@@ -82,7 +87,7 @@ bug; each bug gets a copy of it and meets the same runs in the same order, until
 (`tests/kill/checker.py`) is given histories of clients, both databases, the journal and routes.yaml, and knows nothing of
 the implementation. A world that breaks before the checker has seen a violation counts as missed.
 
-Printed by `make mutation SEED={seeds}`: **{score(found)} found**, {len(found)} worlds in \
+Printed by `{command}`: **{score(found)} found**, {len(found)} worlds in \
 {sum(one.seconds for one in found):.0f} s. The first line is a copy without a bug, which meets all runs.
 {gathered}
 | seeded bug | what is wrong | found by | in run | seconds | what was seen |
