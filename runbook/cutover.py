@@ -7,7 +7,7 @@ from contextlib import suppress
 import structlog
 
 from cdc import fence, state
-from runbook.errors import GatewayUnreachable, SpotDifference
+from runbook.errors import BudgetExceeded, GatewayUnreachable, SpotDifference
 from runbook.execute import Step, Steps
 from runbook.farewell import StreamsEnded, StreamsStandStill
 from runbook.ground import Ground
@@ -29,6 +29,7 @@ from runbook.waiting import wait_for
 _log = structlog.get_logger()
 
 UNDO_SECONDS = 10.0
+CALM_WRITES, CALM_SECONDS_MAX = 1, 0.5
 FENCING = """
 SELECT pid FROM pg_locks WHERE relation = ANY(%s::regclass[]) AND mode = 'ShareRowExclusiveLock' AND granted
   AND pid <> pg_backend_pid()
@@ -59,11 +60,16 @@ class Prepared(GroundStep):
         for side in (sides.legacy, sides.modern):
             side.ask("SELECT set_config('statement_timeout', %s, false)", (f"{self.ground.budget.seconds:.0f}s",))
         self._stage.prepare()
-        self.ground.gateways.holds(self.ground.name)
         with suppress(SpotDifference):
             # Only to have catalogues, functions and pages in memory: while writes go on, the sides may well differ.
             self.spot.run()
+        with suppress(BudgetExceeded):
+            wait_for(self._is_calm, f"a moment with few writes of {self.ground.name} in flight", CALM_SECONDS_MAX)
         return "ready"
+
+    def _is_calm(self) -> bool:
+        """Whether hardly a write is in flight, for whose end the hold would have to wait: then let it begin."""
+        return sum(hold.in_flight for hold in self.ground.gateways.holds(self.ground.name)) <= CALM_WRITES
 
 
 class Held(GroundStep):

@@ -15,6 +15,7 @@ from config.writer import set_stage
 from runbook import cutover, steps
 from runbook.demo.cluster import Cluster
 from runbook.errors import BudgetExceeded
+from runbook.gateways import Hold
 from runbook.ground import Ground, standing_on, transition_of
 from tests.support.desk import journal_in
 from tests.support.standing import Standing, standing
@@ -118,6 +119,24 @@ def test_a_write_in_flight_is_waited_for(bank: Standing) -> None:
         ground.budget.seconds = 0.2
         with pytest.raises(BudgetExceeded, match="no write of accounts is in flight"):
             cutover.Held(ground).run()
+
+
+def test_a_hold_begins_in_a_calm_moment_or_after_a_while(bank: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ground_of(bank) as ground:
+        asked: list[int] = []
+
+        def holds(_name: str) -> tuple[Hold, ...]:
+            asked.append(max(0, 5 - 2 * len(asked)) if len(asked) < 9 else 5)
+            return (Hold("", False, 0, asked[-1], False, 0.0),)
+
+        monkeypatch.setattr(ground.gateways, "holds", holds)
+        prepared = cutover.Prepared(ground, steps.StageWritten(ground))
+        prepared.run()
+        assert asked == [5, 3, 1]
+        asked += [0] * 6
+        monkeypatch.setattr(cutover, "CALM_SECONDS_MAX", 0.02)
+        assert prepared.run() == "ready"
+        assert asked[-1] == 5
 
 
 def test_the_marker_and_the_lifted_fence_are_one_transaction(bank: Standing, monkeypatch: pytest.MonkeyPatch) -> None:
