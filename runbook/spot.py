@@ -53,38 +53,33 @@ class SpotCheck:
     def run(self) -> str:
         """Return what was compared, or raise SpotDifference."""
         home, other = self.sides.at(self.home), self.sides.other(self.home)
-        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="spot") as threads:
-            at_home = threads.submit(
-                lambda: [(self._totals(home, q), home.ask(q.newest_at_home)) for q in self._questions]
-            )
-            at_other = [self._totals(other, question) for question in self._questions]
-            found = at_home.result()
+        questions = self._questions
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="spot") as at_home:
+            # Each side has one connection, and both are busy all the time.
+            asking = at_home.submit(lambda: [home.ask(question.newest_at_home) for question in questions])
+            counting = at_home.submit(lambda: [self._totals(home, question) for question in questions])
+            other_totals = [self._totals(other, question) for question in questions]
+            newest = asking.result()
+            same = [self._same(other, *one) for one in zip(questions, newest, strict=True)]
+            totals = counting.result()
         problems: list[str] = []
-        rows = compared = 0
-        for question, (totals, newest), other_totals in zip(self._questions, found, at_other, strict=True):
-            problems += self._differences(question, totals, other_totals, newest)
-            rows += sum(int(row[-1]) for row in totals or ())
-            compared += len(newest)
+        for question, ours, theirs in zip(questions, totals, other_totals, strict=True):
+            if ours != theirs:
+                problems.append(f"{question.table}: counts or control totals differ")
+        for question, wanted, found in zip(questions, newest, same, strict=True):
+            if missing := set(wanted) - found:
+                problems.append(f"{question.table}: {len(missing)} of the {len(wanted)} rows touched last differ")
         if problems:
             raise SpotDifference(tuple(problems))
-        return f"{rows:,} rows counted and summed on both sides, the {compared} touched last equal"
+        rows = sum(int(row[-1]) for found in totals for row in found or ())
+        return f"{rows:,} rows counted and summed on both sides, the {sum(map(len, newest))} touched last equal"
 
     def _totals(self, side: Side, question: _Question) -> Rows | None:
         statement = question.legacy_totals if side.home == "legacy" else question.modern_totals
         return sorted(side.ask(statement), key=repr) if statement is not None else None
 
-    def _differences(
-        self, question: _Question, totals: Rows | None, other_totals: Rows | None, newest: Rows
-    ) -> list[str]:
-        problems = []
-        if totals != other_totals:
-            problems.append(f"{question.table}: counts or control totals differ")
-        if newest:
-            statement, params = question.same_at_other(newest)
-            missing = set(newest) - set(self.sides.other(self.home).ask(statement, params))
-            if missing:
-                problems.append(f"{question.table}: {len(missing)} of the {len(newest)} rows touched last differ")
-        return problems
+    def _same(self, other: Side, question: _Question, newest: Rows) -> set[tuple[Any, ...]]:
+        return set(other.ask(*question.same_at_other(newest))) if newest else set()
 
 
 def _question(sides: Sides, home: Home, mapping: Mapping) -> _Question:
