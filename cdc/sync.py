@@ -133,7 +133,7 @@ def _beating(plan: StreamPlan, ending: threading.Event) -> Callable[[], None]:
 
 
 def beat(plan: StreamPlan, ending: threading.Event) -> None:
-    """Put a heartbeat into a source's log every second, so that positions move on where nobody writes."""
+    """Put a heartbeat into a source's log at once and every second, so that positions move on where nobody writes."""
     pause = HEARTBEAT_SECONDS
     while not ending.is_set():
         try:
@@ -141,9 +141,10 @@ def beat(plan: StreamPlan, ending: threading.Event) -> None:
                 state = read_state(target, plan.name)
             known = state.heartbeat_at if state else None
             with connect(plan.source_url) as source:
-                while not ending.wait(HEARTBEAT_SECONDS):
+                while not ending.is_set():
                     known = pulse.beat(source, plan.name, known, datetime.now(UTC))
                     pause = HEARTBEAT_SECONDS
+                    ending.wait(HEARTBEAT_SECONDS)
         except (psycopg.OperationalError, DatabaseDown, SourceWentBack) as error:
             _log.warning("heartbeat.interrupted", reason=type(error).__name__, again_in=pause)
             ending.wait(pause)

@@ -389,7 +389,7 @@ async def _start(crossing: Crossing, directory: Path, routes: str, limits: dict[
     crossing.upstream.port = listener.sockets[0].getsockname()[1]
     path = directory / "routes.yaml"
     path.write_text(routes.format(url=f"http://127.0.0.1:{crossing.upstream.port}"))
-    worker = crossing.worker = Worker(ComparerLink(None, 1 << 20), AlwaysFresh(), b"k" * 32, Limits(**limits))
+    worker = crossing.worker = Worker(ComparerLink(None, 1 << 20), AlwaysFresh(), directory, Limits(**limits))
     worker.put_table(read_routes(path))
     server = await loop.create_server(lambda: Watched(worker), "127.0.0.1", 0)
     crossing.port = server.sockets[0].getsockname()[1]

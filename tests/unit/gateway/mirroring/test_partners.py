@@ -5,10 +5,9 @@ import msgspec
 from gateway.mirroring.partners import Partners
 from shadow.correspondence import Belonging, Told
 
-NOW = datetime.now(UTC).timestamp()
 
-
-def piece(*ids: tuple[int, str], at: float = NOW, is_anew: bool = False) -> bytes:
+def piece(*ids: tuple[int, str], age: float = 0.0, is_anew: bool = False) -> bytes:
+    at = datetime.now(UTC).timestamp() - age
     belonging = tuple(Belonging("transfer", legacy, modern, at) for legacy, modern in ids)
     return msgspec.msgpack.encode(Told("accounts", 60.0, belonging, is_anew))
 
@@ -27,7 +26,7 @@ def test_a_new_beginning_voids_what_was_known_and_old_ids_expire() -> None:
     partners.take(piece((1, "a"), is_anew=True))
     partners.take(piece((1, "c"), is_anew=True))
     assert partners.partner("accounts", "legacy", "transfer", "1") == "c"
-    partners.take(piece((3, "d"), at=NOW - 120.0, is_anew=True))
+    partners.take(piece((3, "d"), age=120.0, is_anew=True))
     assert partners.partner("accounts", "legacy", "transfer", "3") is None
 
 
