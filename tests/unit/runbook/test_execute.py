@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from config.errors import DatabaseDown
 from runbook.errors import BlockedByGate, LeaseLost, StepFailed, Undecided, UndoFailed, Unfinished
-from runbook.execute import Event, execute, reason_of, undo_remains
+from runbook.execute import Event, Step, execute, reason_of, undo_remains
 from tests.support.fake_run import FakeRecord, FakeStep, Killed, World, cutover_of
 
 CALLS_OF_A_RUN = 40
@@ -111,6 +113,24 @@ def test_a_step_that_is_done_already_is_not_run_again() -> None:
     world.journal.clear()
     run_again(world)
     assert world.journal == ["reverse already done", "stage already done", "release already done"]
+
+
+def test_a_run_that_was_not_interrupted_looks_at_no_step_before_it_does_it() -> None:
+    asked: list[str] = []
+
+    class Unasked:
+        def __init__(self, step: Step) -> None:
+            self.name, self.describe, self.run, self.undo = step.name, step.describe, step.run, step.undo
+
+        def is_done(self) -> bool:
+            asked.append(self.name)
+            return False
+
+    world = World()
+    steps = cutover_of(world)
+    execute(replace(steps, after=[Unasked(step) for step in steps.after]), FakeRecord(world), lambda _: None)
+    assert is_wholly_modern(world)
+    assert not asked
 
 
 def test_an_undo_that_fails_does_not_keep_the_others_from_being_undone() -> None:
